@@ -1,0 +1,218 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PANDAGPT_MODEL_H
+#define PANDAGPT_MODEL_H
+
+#include <pandagpt/input.h>
+#include <pandagpt/runtime.h>
+
+/** @file model.h
+ *  Weights: any subset of encoders, projector, LoRA, decoder, vocabularies,
+ *  read straight from the published files.
+ *
+ *      panda_model_options options;
+ *      panda_model_options_init(&options, sizeof options);
+ *      options.imagebind = "imagebind_huge.pth";
+ *      options.clip_vocab = "bpe_simple_vocab_16e6.txt.gz";
+ *      options.decoder = "vicuna-7b-v0";
+ *      options.adapter = "pandagpt_7b/pytorch_model.pt";
+ *      panda_status status = panda_model_open(&model, runtime, &options);
+ *      ...
+ *      panda_model_close(model);
+ *
+ *  Weight files are mapped into memory and must not change while the model is
+ *  open. Every tensor is checked for presence and shape; the message of an
+ *  error names the file and the tensor. */
+
+PANDA_BEGIN_DECLS
+
+/** Immutable weights. Thread safety: shareable. */
+typedef struct panda_model panda_model;
+
+/** Id of a piece of the decoder's vocabulary. */
+typedef int32_t panda_token;
+
+typedef int32_t panda_lora_mode;
+
+enum {
+    /** Merged where the base weights are f32; a side path (exact, and the
+     *  base stays mapped) where they are f16 or bf16. */
+    PANDA_LORA_DEFAULT = 0,
+    PANDA_LORA_MERGE = 1, /**< always merged at load, into f32 copies */
+    PANDA_LORA_SIDE = 2,  /**< never merged: y = W x + (alpha / r) B A x */
+    PANDA_LORA_OFF = 3    /**< LoRA matrices of the adapter are ignored */
+};
+
+typedef struct panda_model_options {
+    uint32_t struct_size;
+    uint32_t modalities; /**< PANDA_MODALITY_BIT()s to load; default all that
+                              the encoder file has (text only with a
+                              `clip_vocab`) */
+    const char *imagebind;        /**< encoders: .pth or safetensors */
+    const char *imagebind_config; /**< JSON with head counts; default: by width
+                                       as ImageBind-huge, or `imagebind` with
+                                       its ending replaced by .json */
+    const char *clip_vocab;       /**< CLIP merges: .txt.gz or .txt */
+    const char *decoder;          /**< LLaMA-family HF folder, or a weight file
+                                       in one */
+    const char *tokenizer;        /**< tokenizer.model; default: in `decoder` */
+    const char *adapter;          /**< PandaGPT delta: projection and LoRA */
+    panda_lora_mode lora_mode;
+    float lora_alpha;         /**< > 0; default: equal to the rank, as published */
+    panda_progress_fn progress; /**< default none */
+    void *progress_user;
+} panda_model_options;
+
+/** Fill `options` with defaults and `struct_size`.
+ *  @param struct_size sizeof(panda_model_options) of the caller
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_options_init(panda_model_options *options,
+                                                uint32_t struct_size);
+
+/** Open weights.
+ *  @param out gives the model; release with panda_model_close
+ *  @param runtime borrows; kept alive by the model
+ *  @param options borrows; at least one of `imagebind`, `decoder`, `adapter`
+ *         or `tokenizer`
+ *  @return PANDA_OK; PANDA_E_IO (missing, unreadable, a directory);
+ *          PANDA_E_FORMAT (damaged file, tensor missing or of wrong type);
+ *          PANDA_E_SHAPE (parts that do not fit together);
+ *          PANDA_E_UNSUPPORTED; PANDA_E_MEMORY; PANDA_E_CALLBACK
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_open(panda_model **out,
+                                        panda_runtime *runtime,
+                                        const panda_model_options *options);
+
+/** Drop the caller's reference. Sessions keep the model alive. NULL is
+ *  allowed.
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API void panda_model_close(panda_model *model);
+
+/** Parts, as bits of panda_model_info.parts. */
+enum {
+    PANDA_PART_ENCODERS = 1 << 0,
+    PANDA_PART_PROJECTOR = 1 << 1,
+    PANDA_PART_LORA = 1 << 2,
+    PANDA_PART_DECODER = 1 << 3,
+    PANDA_PART_TOKENIZER = 1 << 4,
+    PANDA_PART_CLIP_VOCAB = 1 << 5
+};
+
+typedef struct panda_model_info {
+    uint32_t struct_size;    /**< set by the caller */
+    uint32_t parts;          /**< PANDA_PART_* bits */
+    uint32_t modalities;     /**< PANDA_MODALITY_BIT()s that can be encoded */
+    uint32_t embedding_dim;  /**< length of an embedding; 0 without encoders */
+    uint32_t hidden_dim;     /**< decoder width; also the projector's output */
+    uint32_t layers;         /**< decoder blocks */
+    uint32_t heads;          /**< decoder attention heads */
+    uint32_t kv_heads;       /**< decoder key/value heads */
+    uint32_t vocab_size;     /**< rows of the token embedding */
+    uint32_t context_length; /**< positions the decoder was trained for */
+    uint32_t lora_rank;      /**< 0 without LoRA */
+    uint32_t lora_merged;    /**< 1 merged, 0 side path or none */
+    float lora_alpha;        /**< in use */
+    float rope_base;         /**< rotary embedding base */
+    uint64_t mapped_bytes;   /**< bytes of weight files mapped */
+    uint64_t heap_bytes;     /**< bytes of weights copied to the heap */
+    const char *encoder_format; /**< such as "f32"; NULL without; borrowed */
+    const char *decoder_format; /**< such as "f16"; NULL without; borrowed */
+} panda_model_info;
+
+/** What is in the model.
+ *  @param out borrows; `struct_size` set by the caller, the rest is filled
+ *  @return PANDA_OK, PANDA_E_ARGUMENT, PANDA_E_VERSION
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_get_info(const panda_model *model,
+                                            panda_model_info *out);
+
+typedef struct panda_tower_info {
+    uint32_t struct_size; /**< set by the caller */
+    uint32_t width;       /**< channels of the trunk */
+    uint32_t blocks;
+    uint32_t heads;
+    uint32_t tokens;        /**< sequence length, class token included */
+    uint32_t embedding_dim; /**< length of its embeddings */
+    uint64_t parameters;    /**< learned numbers, head included */
+    float scale;            /**< factor of PANDA_OUTPUT_SCALED; 1 for none */
+    uint32_t reserved;      /**< 0 */
+} panda_tower_info;
+
+/** Dimensions of the encoder of one modality.
+ *  @return PANDA_OK; PANDA_E_UNSUPPORTED when the model lacks it
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_get_tower_info(const panda_model *model,
+                                                  panda_modality modality,
+                                                  panda_tower_info *out);
+
+/** Whether the model can encode `modality`: 1 or 0.
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API int32_t panda_model_has_modality(const panda_model *model,
+                                           panda_modality modality);
+
+typedef int32_t panda_file_kind;
+
+enum {
+    PANDA_FILE_UNKNOWN = 0,
+    PANDA_FILE_IMAGEBIND = 1, /**< encoder weights */
+    PANDA_FILE_DECODER = 2,   /**< LLaMA-family folder or weight file */
+    PANDA_FILE_ADAPTER = 3,   /**< PandaGPT delta */
+    PANDA_FILE_TOKENIZER = 4, /**< tokenizer.model */
+    PANDA_FILE_CLIP_VOCAB = 5 /**< CLIP merges */
+};
+
+/** Tell what a file or folder is by its content (not by its name).
+ *  @param out gives one of PANDA_FILE_*; UNKNOWN for a readable file of
+ *         another kind
+ *  @return PANDA_OK; PANDA_E_IO; PANDA_E_FORMAT for a damaged weight file
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_find_kind(panda_file_kind *out,
+                                             panda_runtime *runtime,
+                                             const char *path);
+
+/** Flags of panda_model_tokenize and panda_decoder_push_text. */
+enum {
+    PANDA_TOKENIZE_BOS = 1 << 0,          /**< begin with the BOS token */
+    PANDA_TOKENIZE_PARSE_SPECIAL = 1 << 1 /**< "</s>" and the like in the text
+                                               become special tokens; without
+                                               it they stay text */
+};
+
+/** Turn text into ids of the decoder's vocabulary.
+ *  @param tokens filled with at most `capacity` ids; may be NULL when 0
+ *  @param count gives the number of ids of the text, whatever the capacity
+ *  @param text borrows UTF-8, `length` bytes; bytes that are not UTF-8 become
+ *         U+FFFD
+ *  @return PANDA_OK; PANDA_E_ARGUMENT when `capacity` is below `*count` (call
+ *          again with room); PANDA_E_UNSUPPORTED without a vocabulary
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_tokenize(const panda_model *model,
+                                            panda_token *tokens,
+                                            size_t capacity, size_t *count,
+                                            const char *text, size_t length,
+                                            uint32_t flags);
+
+/** Turn ids back into text. Special tokens give nothing; the space that
+ *  tokenising put in front is dropped.
+ *  @param text filled with at most `capacity` bytes, no zero at the end
+ *  @param length gives the bytes of the text, whatever the capacity
+ *  @return as panda_model_tokenize; PANDA_E_ARGUMENT for an id out of range
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_detokenize(const panda_model *model,
+                                              char *text, size_t capacity,
+                                              size_t *length,
+                                              const panda_token *tokens,
+                                              size_t count);
+
+PANDA_END_DECLS
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_DECODER_LLAMA_H
+#define PND_DECODER_LLAMA_H
+
+#include <pandagpt/model.h>
+
+#include "format/config.h"
+#include "format/weights.h"
+
+/* A LLaMA-family decoder: immutable weights, and sessions with a key/value
+ * cache. */
+
+struct pnd_llama;
+
+struct pnd_lora_options {
+    struct pnd_weights *weights; /* the adapter; NULL: none */
+    panda_lora_mode mode;        /* PANDA_LORA_* */
+    float alpha;                 /* 0: equal to the rank */
+};
+
+/** Read and check all tensors; `weights` and `lora->weights` must outlive
+ *  it. HF names (model.layers.N.self_attn.q_proj.weight...). */
+panda_status pnd_llama_load(struct pnd_llama **out,
+                            const struct pnd_context *ctx,
+                            struct pnd_weights *weights,
+                            const struct pnd_llama_config *config,
+                            const struct pnd_lora_options *lora);
+void pnd_llama_free(struct pnd_llama *llama); /* NULL is allowed */
+
+struct pnd_llama_dims {
+    struct pnd_llama_config config;
+    enum pnd_dtype dtype;  /* of the matrices */
+    uint32_t lora_rank;    /* 0: none */
+    bool lora_merged;
+    float lora_alpha;
+    uint64_t heap_bytes;   /* copies: merged matrices, norms */
+};
+const struct pnd_llama_dims *pnd_llama_get_dims(const struct pnd_llama *llama);
+
+struct pnd_session; /* one thread at a time */
+
+panda_status pnd_session_create(struct pnd_session **out,
+                                const struct pnd_context *ctx,
+                                const struct pnd_llama *llama,
+                                uint32_t context_length);
+void pnd_session_destroy(struct pnd_session *s); /* NULL is allowed */
+
+/** Compute `count` positions from token ids (all in range), or from vectors
+ *  [count, hidden]. PANDA_E_CONTEXT_FULL before anything is computed. Stopped
+ *  by `watch`, the session has the positions it had before. */
+panda_status pnd_session_push_tokens(struct pnd_session *s,
+                                     const int32_t *tokens, size_t count,
+                                     const struct pnd_watch *watch);
+panda_status pnd_session_push_vectors(struct pnd_session *s,
+                                      const float *vectors, size_t count,
+                                      const struct pnd_watch *watch);
+
+/** Logits [vocab_size] after the last position, computed when first asked for;
+ *  NULL when the session is empty. Borrowed until the next call. */
+const float *pnd_session_get_logits(struct pnd_session *s);
+
+/** Receives the residual stream, for tests: `layer` 0..layers-1 is the input
+ *  of that layer, `layers` is after the final norm; [rows, hidden]. */
+typedef void (*pnd_hidden_fn)(uint32_t layer, uint32_t rows,
+                              const float *hidden, void *user);
+void pnd_session_set_trace(struct pnd_session *s, pnd_hidden_fn fn,
+                           void *user);
+
+uint32_t pnd_session_get_positions(const struct pnd_session *s);
+uint32_t pnd_session_get_context(const struct pnd_session *s);
+
+/** Keep the first `keep` positions. */
+void pnd_session_truncate(struct pnd_session *s, uint32_t keep);
+
+uint64_t pnd_session_get_cache_bytes(const struct pnd_session *s);
+uint64_t pnd_session_get_scratch_bytes(const struct pnd_session *s);
+
+#endif

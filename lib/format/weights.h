@@ -1,0 +1,64 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_FORMAT_WEIGHTS_H
+#define PND_FORMAT_WEIGHTS_H
+
+#include "base/context.h"
+#include "base/map.h"
+#include "tensor/tensor.h"
+
+/* A set of named tensors from one or more weight files, whatever the format:
+ *
+ *   torch zip pickle   .pth .bin .pt; executes nothing, understands only what
+ *                      rebuilds tensors (format/pickle.h)
+ *   safetensors        8 bytes header length, JSON header, data
+ *   sharded            *.index.json beside the shards, or an HF folder
+ *
+ * Every file is hostile: bounds, overflow, overlap, duplicates and absurd
+ * counts are PANDA_E_FORMAT with the offset and what was expected. Tensors are
+ * views of the mapped files; only one that is not contiguous, or not aligned to
+ * its element, is copied to the heap. */
+
+struct pnd_weights;
+
+/** Open a weight file, an index file, or a HF folder. */
+panda_status pnd_weights_open(struct pnd_weights **out,
+                              const struct pnd_context *ctx,
+                              const char *path);
+void pnd_weights_close(struct pnd_weights *w); /* NULL is allowed */
+
+/** As given to open; for messages. */
+const char *pnd_weights_get_path(const struct pnd_weights *w);
+
+size_t pnd_weights_get_count(const struct pnd_weights *w);
+const struct pnd_tensor *pnd_weights_at(const struct pnd_weights *w,
+                                        size_t index);
+
+/** The tensor of this name, or NULL. Marks it as used. */
+const struct pnd_tensor *pnd_weights_find(struct pnd_weights *w,
+                                          const char *name);
+
+/** The tensor of this name with this shape (-1 matches any size) and a weight
+ *  type (f32, f16, bf16). Marks it as used. Otherwise PANDA_E_FORMAT with file,
+ *  tensor, what was found and what was expected. */
+panda_status pnd_weights_require(const struct pnd_tensor **out,
+                                 struct pnd_weights *w, uint32_t rank,
+                                 const int64_t *shape, const char *name);
+
+/** As pnd_weights_require with the name put together as by printf. */
+panda_status pnd_weights_require_named(const struct pnd_tensor **out,
+                                       struct pnd_weights *w, uint32_t rank,
+                                       const int64_t *shape,
+                                       const char *name_format, ...)
+    PND_PRINTF(5, 6);
+
+/** First tensor whose name begins with `prefix` and was never asked for, or
+ *  NULL: tells files with more in them than the architecture has. */
+const struct pnd_tensor *pnd_weights_find_unused(const struct pnd_weights *w,
+                                                 const char *prefix);
+
+/** Bytes of mapped files, and of copies on the heap. */
+uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w);
+uint64_t pnd_weights_get_heap_bytes(const struct pnd_weights *w);
+
+#endif

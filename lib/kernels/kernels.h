@@ -1,0 +1,75 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_KERNELS_KERNELS_H
+#define PND_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/alloc.h"
+#include "tensor/tensor.h"
+
+/* The table of compute kernels of a runtime. Filled from generic C upwards:
+ * each instruction-set layer overrides what it improves (select.c), then the
+ * providers (OpenBLAS, oneDNN) where they may be used. Kernels work on one
+ * thread, hold no state and cannot fail; cutting work into pieces is the
+ * caller's business (nn/). Matrices are row-major with leading dimensions in
+ * elements; float pointers are aligned to 4 bytes, no more. */
+
+struct pnd_gemm_kernels {
+    /* c[m,n] = a[m,k] * transpose(b[n,k]) */
+    void (*f32_nt)(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                   const float *b, size_t ldb, float *c, size_t ldc);
+    /* c[m,n] = a[m,k] * b[k,n] */
+    void (*f32_nn)(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                   const float *b, size_t ldb, float *c, size_t ldc);
+};
+
+/* One row per weight type: how a stored row is used. */
+struct pnd_format_kernels {
+    /* to[0..count) = row as floats */
+    void (*to_f32)(size_t count, const void *row, float *to);
+    /* y[r] = sum_i w[r,i] x[i] for `rows` rows, `row_bytes` apart */
+    void (*matvec)(size_t rows, size_t k, const void *w, size_t row_bytes,
+                   const float *x, float *y);
+};
+
+struct pnd_norm_kernels {
+    /* y = (x - mean) / sqrt(var + eps) * weight + bias; y may be x */
+    void (*layer_norm)(size_t n, const float *x, const float *weight,
+                       const float *bias, float eps, float *y);
+    /* y = x / sqrt(mean(x^2) + eps) * weight; y may be x */
+    void (*rms_norm)(size_t n, const float *x, const float *weight, float eps,
+                     float *y);
+};
+
+struct pnd_vector_kernels {
+    /* y += x */
+    void (*add)(size_t n, const float *x, float *y);
+    /* exact GELU in place: x * (1 + erf(x / sqrt 2)) / 2 */
+    void (*gelu)(size_t n, float *x);
+    /* gate = silu(gate) * up */
+    void (*silu_mul)(size_t n, float *gate, const float *up);
+    /* softmax(scale * x) in place over n values */
+    void (*softmax)(size_t n, float scale, float *x);
+};
+
+struct pnd_kernels {
+    uint64_t cpu_used;       /* PANDA_CPU_* bits that chose the entries */
+    uint32_t providers_used; /* PANDA_PROVIDER_* bits */
+    struct pnd_gemm_kernels gemm;
+    struct pnd_format_kernels format[PND_DTYPE_COUNT]; /* weight types only */
+    struct pnd_norm_kernels norm;
+    struct pnd_vector_kernels vector;
+};
+
+/** PANDA_CPU_* bits of this machine, with the operating system's support for
+ *  the registers checked; PANDA_CPU_GENERIC is always set. */
+uint64_t pnd_cpu_detect(void);
+
+/** Fill the table for the bits in `cpu` (which must be detected) and the
+ *  providers in `providers`; `flags` are PANDA_RUNTIME_* bits. */
+void pnd_kernels_select(struct pnd_kernels *out, uint64_t cpu,
+                        uint32_t providers, uint32_t flags);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_TEXT_TOKENIZER_H
+#define PND_TEXT_TOKENIZER_H
+
+#include "base/buffer.h"
+#include "base/context.h"
+
+/* The decoder's vocabulary. Immutable after opening, shareable. */
+
+struct pnd_tokenizer;
+
+/** Open a SentencePiece `tokenizer.model`; the files that HF puts beside it
+ *  (added_tokens.json, special_tokens_map.json, tokenizer_config.json) are read
+ *  from `folder`, or from the file's own folder when NULL, where present. */
+panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
+                                const struct pnd_context *ctx,
+                                const char *path, const char *folder);
+void pnd_tokenizer_close(struct pnd_tokenizer *t); /* NULL is allowed */
+
+/** Number of ids: one above the largest. */
+uint32_t pnd_tokenizer_get_size(const struct pnd_tokenizer *t);
+
+/** Id of the token that begins / ends a text; -1: none. */
+int32_t pnd_tokenizer_get_bos(const struct pnd_tokenizer *t);
+int32_t pnd_tokenizer_get_eos(const struct pnd_tokenizer *t);
+
+/** Id of a piece by its stored spelling ("##", "</s>"), or -1. */
+int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
+                           size_t length);
+
+uint64_t pnd_tokenizer_get_heap_bytes(const struct pnd_tokenizer *t);
+
+/** Append the ids (int32) of the text to `ids`. `flags`: PANDA_TOKENIZE_*
+ *  (pandagpt/model.h). Time is O(n log n) whatever the text. */
+panda_status pnd_tokenizer_encode(const struct pnd_tokenizer *t,
+                                  const char *text, size_t length,
+                                  uint32_t flags, struct pnd_buffer *ids);
+
+/** Append the text of the ids to `text`, as the reference's
+ *  tokenizer.decode(ids, skip_special_tokens=!keep_special). Ids are in
+ *  range. */
+panda_status pnd_tokenizer_decode(const struct pnd_tokenizer *t,
+                                  const int32_t *ids, size_t count,
+                                  bool keep_special, struct pnd_buffer *text);
+
+/* Text of a growing answer, in whole UTF-8 characters: the pieces given out,
+ * put together, are what pnd_tokenizer_decode(..., false) gives for all ids. */
+struct pnd_stream {
+    const struct pnd_tokenizer *tokenizer;
+    bool started;        /* a piece was seen: spaces in front count now */
+    uint8_t pending[4];  /* bytes of a character that is not whole yet */
+    uint32_t pending_size;
+    uint32_t previous;   /* of the tokenizer; for spaces around added tokens */
+};
+
+/** `first`: the answer's first piece loses the space in front, as decoding
+ *  does. */
+void pnd_stream_init(struct pnd_stream *s, const struct pnd_tokenizer *t);
+panda_status pnd_stream_push(struct pnd_stream *s, int32_t id,
+                             struct pnd_buffer *text);
+/** The end: an unfinished character becomes U+FFFD. */
+panda_status pnd_stream_flush(struct pnd_stream *s, struct pnd_buffer *text);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "support/support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "kernels/kernels.h"
+
+#define PATHS 8
+#define PATH_SIZE 1024
+
+int test_run(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static const char *path_in(const char *variable, const char *name)
+{
+    static char paths[PATHS][PATH_SIZE];
+    static unsigned next;
+    char *path = paths[next++ % PATHS];
+    const char *folder = getenv(variable);
+    snprintf(path, PATH_SIZE, "%s/%s", folder ? folder : ".", name);
+    return path;
+}
+
+bool test_have_fixtures(void)
+{
+    const char *path = test_fixture("expected/manifest.json");
+    if (pnd_path_get_kind(path) == PND_PATH_FILE)
+        return true;
+    printf("SKIP: the reference fixtures are not there (no %s)\n", path);
+    return false;
+}
+
+const char *test_fixture(const char *name)
+{
+    return path_in("PANDA_TEST_FIXTURES", name);
+}
+
+const char *test_golden(const char *name)
+{
+    return path_in("PANDA_TEST_GOLDEN", name);
+}
+
+static uint64_t number_in(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+    return text && *text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+const struct pnd_context *test_context(void)
+{
+    static struct pnd_kernels kernels;
+    static struct pnd_context context;
+    if (context.pool)
+        return &context;
+    uint64_t mask = number_in("PANDA_TEST_CPU_MASK", UINT64_MAX);
+    uint64_t providers = number_in("PANDA_TEST_PROVIDERS", UINT32_MAX);
+    pnd_kernels_select(&kernels, pnd_cpu_detect() & (mask | PANDA_CPU_GENERIC),
+                       (uint32_t)providers, PANDA_RUNTIME_SET_BLAS_THREADS);
+    context.alloc = pnd_allocator_heap;
+    context.kernels = &kernels;
+    ck_assert_ok(pnd_pool_create(&context.pool, &context.alloc,
+                                 (uint32_t)number_in("PANDA_TEST_THREADS", 2),
+                                 NULL, NULL));
+    return &context;
+}
+
+static void *counted_alloc(size_t size, size_t alignment, void *user)
+{
+    struct test_alloc *t = user;
+    long count = atomic_fetch_add(&t->count, 1) + 1;
+    if (t->fail_at > 0 && count >= t->fail_at)
+        return NULL;
+    void *memory = pnd_allocator_heap.alloc(size, alignment, NULL);
+    if (memory)
+        atomic_fetch_add(&t->live, 1);
+    return memory;
+}
+
+static void counted_free(void *memory, void *user)
+{
+    struct test_alloc *t = user;
+    atomic_fetch_sub(&t->live, 1);
+    pnd_allocator_heap.free(memory, NULL);
+}
+
+void test_alloc_init(struct test_alloc *t)
+{
+    *t = (struct test_alloc){.alloc = {counted_alloc, counted_free, t}};
+}
+
+static char temp_paths[64][PATH_SIZE];
+static unsigned temp_count;
+static pid_t temp_owner;
+
+static void remove_temps(void)
+{
+    if (getpid() != temp_owner)
+        return;
+    for (unsigned i = 0; i < temp_count && i < 64; i++)
+        unlink(temp_paths[i]);
+}
+
+const char *test_write_temp(const char *suffix, const void *data, size_t size)
+{
+    if (temp_owner != getpid()) {
+        temp_owner = getpid();
+        temp_count = 0;
+        atexit(remove_temps);
+    }
+    char *path = temp_paths[temp_count++ % 64];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, PATH_SIZE, "%s/pandagpt-test-XXXXXX%s",
+             folder ? folder : "/tmp", suffix);
+    int fd = mkstemps(path, (int)strlen(suffix));
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq((long long)write(fd, data, size), (long long)size);
+    close(fd);
+    return path;
+}
+
+double test_max_difference(const float *a, const float *b, size_t count)
+{
+    double worst = 0;
+    for (size_t i = 0; i < count; i++) {
+        double d = fabs((double)a[i] - (double)b[i]);
+        if (!(d <= worst))
+            worst = isnan(d) ? INFINITY : d;
+    }
+    return worst;
+}
+
+void test_assert_close(const char *what, const float *a, const float *b,
+                       size_t count, double tolerance)
+{
+    for (size_t i = 0; i < count; i++) {
+        double d = fabs((double)a[i] - (double)b[i]);
+        ck_assert_msg(d <= tolerance,
+                      "%s: value %zu is %.9g, expected %.9g within %g", what, i,
+                      (double)a[i], (double)b[i], tolerance);
+    }
+}
