@@ -155,12 +155,22 @@ void pnd_source_close(struct pnd_source *source)
     *source = (struct pnd_source){.file = CLOSED};
 }
 
+/* UTF-8 without control characters; a character cut off at the end counts. */
 static bool is_text(const uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if (data[i] < 9 || (data[i] > 13 && data[i] < 32) || data[i] == 127)
+    int follow = 0; /* bytes of the character still to come */
+    for (size_t i = 0; i < size; i++) {
+        uint8_t c = data[i];
+        if ((c >= 0x80 && c < 0xc0) != (follow > 0))
             return false;
-    return size > 0;
+        if (follow > 0)
+            follow--;
+        else if (c >= 0xc0)
+            follow = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        else if (c < 9 || (c > 13 && c < 32) || c == 127)
+            return false;
+    }
+    return true;
 }
 
 static const char *find_kind(const uint8_t *data, size_t size)

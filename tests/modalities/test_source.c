@@ -133,6 +133,8 @@ START_TEST(content_is_described)
         {"\x89PNG", 4, "the bytes 89 50 4e 47"},
         {"RIFF1234WEBP", 12, "a WebP image"},
         {"hello", 5, "text"},
+        {"caf\xc3\xa9 \xe2\x82", 8, "text"},
+        {"caf\xe9 ", 5, "the bytes 63 61 66 e9 20"},
         {"BMW", 3, "text"},
         {"BM\0\1", 4, "a BMP image"},
         {"\0\1\2\3\4\5\6\7\x08\x09", 10, "the bytes 00 01 02 03 04 05 06 07"},
