@@ -18,16 +18,20 @@ struct pnd_sampling {
 struct pnd_sampler {
     uint64_t state[4];  /* random numbers: xoshiro256** seeded by splitmix64 */
     struct pnd_candidate *candidates; /* scratch, vocab_size */
+    uint32_t vocab_size;
     const struct pnd_allocator *alloc;
 };
 
+/** The state is that of seed 0. */
 panda_status pnd_sampler_init(struct pnd_sampler *s,
                               const struct pnd_allocator *alloc,
                               uint32_t vocab_size);
 void pnd_sampler_free(struct pnd_sampler *s);
 void pnd_sampler_seed(struct pnd_sampler *s, uint64_t seed);
 
-/** One token; PANDA_E_INTERNAL when no logit is finite. */
+/** One token. Logits that are not finite are never chosen; PANDA_E_INTERNAL
+ *  when none is finite. `vocab_size` is at most that of init. Greedy choosing
+ *  draws no random number, all else exactly one. */
 panda_status pnd_sampler_choose(struct pnd_sampler *s,
                                 const struct pnd_sampling *how,
                                 const float *logits, uint32_t vocab_size,
