@@ -11,18 +11,27 @@
 
 /* The table of compute kernels of a runtime. Filled from generic C upwards:
  * each instruction-set layer overrides what it improves (select.c), then the
- * providers (OpenBLAS, oneDNN) where they may be used. Kernels work on one
- * thread, hold no state and cannot fail; cutting work into pieces is the
- * caller's business (nn/). Matrices are row-major with leading dimensions in
- * elements; float pointers are aligned to 4 bytes, no more. */
+ * providers (OpenBLAS) where they may be used. Kernels work on one thread, hold
+ * no state and cannot fail; cutting work into pieces is the caller's business
+ * (nn/). Matrices are row-major with leading dimensions in elements; float
+ * pointers are aligned to 4 bytes, no more. Stored weights (`const void *`) may
+ * lie at any byte of a mapped file. */
+
+/* Kernels may not allocate, and a packed block of a matrix is too large for the
+ * stack: the caller of a product lends this many floats (256 KiB, half of a
+ * common level-two cache), which no other thread uses meanwhile. */
+#define PND_GEMM_SCRATCH (64 * 1024)
+
+typedef void (*pnd_gemm_fn)(size_t m, size_t n, size_t k, const float *a,
+                            size_t lda, const void *b, size_t ldb, float *c,
+                            size_t ldc, float *scratch);
 
 struct pnd_gemm_kernels {
-    /* c[m,n] = a[m,k] * transpose(b[n,k]) */
-    void (*f32_nt)(size_t m, size_t n, size_t k, const float *a, size_t lda,
-                   const float *b, size_t ldb, float *c, size_t ldc);
-    /* c[m,n] = a[m,k] * b[k,n] */
-    void (*f32_nn)(size_t m, size_t n, size_t k, const float *a, size_t lda,
-                   const float *b, size_t ldb, float *c, size_t ldc);
+    /* c[m,n] = a[m,k] * transpose(b[n,k]), one row per type of b: weight types
+     * only */
+    pnd_gemm_fn nt[PND_DTYPE_COUNT];
+    /* c[m,n] = a[m,k] * b[k,n], b floats */
+    pnd_gemm_fn f32_nn;
 };
 
 /* One row per weight type: how a stored row is used. */
@@ -50,7 +59,7 @@ struct pnd_vector_kernels {
     void (*gelu)(size_t n, float *x);
     /* gate = silu(gate) * up */
     void (*silu_mul)(size_t n, float *gate, const float *up);
-    /* softmax(scale * x) in place over n values */
+    /* softmax(scale * x) in place over n values; scale > 0 */
     void (*softmax)(size_t n, float scale, float *x);
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
-#include "kernels/kernels.h"
-
 #include <string.h>
+
+#include "kernels/layers.h"
 
 uint64_t pnd_cpu_detect(void)
 {
@@ -12,8 +12,15 @@ uint64_t pnd_cpu_detect(void)
 void pnd_kernels_select(struct pnd_kernels *out, uint64_t cpu,
                         uint32_t providers, uint32_t flags)
 {
+    (void)cpu;
+    (void)providers;
     (void)flags;
-    memset(out, 0, sizeof *out);
-    out->cpu_used = cpu;
-    out->providers_used = providers;
+    *out = (struct pnd_kernels){
+        .cpu_used = PANDA_CPU_GENERIC,
+        .providers_used = PANDA_PROVIDER_NONE,
+        .gemm = pnd_generic_gemm,
+        .norm = pnd_generic_norm,
+        .vector = pnd_generic_vector,
+    };
+    memcpy(out->format, pnd_generic_format, sizeof out->format);
 }

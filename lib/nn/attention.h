@@ -15,7 +15,8 @@ struct pnd_attention_shape {
     uint32_t heads;      /* query heads */
     uint32_t kv_heads;   /* key/value heads; divides heads */
     uint32_t head_dim;
-    bool causal;         /* query i sees keys 0 .. keys - queries + i */
+    bool causal;         /* query i sees keys 0 .. keys - queries + i; then
+                            keys >= queries */
     size_t q_stride;     /* floats from row to row of q, and so on; head h */
     size_t kv_stride;    /* starts at h * head_dim within a row */
     size_t out_stride;
@@ -24,7 +25,8 @@ struct pnd_attention_shape {
     size_t out_batch_stride;
 };
 
-/** Floats of scratch for all workers of `ctx` together. */
+/** Floats of scratch for all workers of `ctx` together; grows with each of
+ *  `queries` and `keys`, so that the largest run's is enough for all. */
 size_t pnd_attention_get_scratch(const struct pnd_context *ctx,
                                  const struct pnd_attention_shape *shape);
 

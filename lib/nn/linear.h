@@ -25,13 +25,14 @@ struct pnd_linear {
 };
 
 /** Floats of scratch that any pnd_linear_run of up to `rows` rows of this layer
- *  needs, for all workers of `ctx` together. */
+ *  needs, for all workers of `ctx` together. Without a side path it is the
+ *  same for all layers and rows. */
 size_t pnd_linear_get_scratch(const struct pnd_context *ctx,
                               const struct pnd_linear *layer, size_t rows);
 
 /** y[rows, out] = layer(x[rows, in]); both tight; y must not overlap x. Few
- *  rows stream the weights once (matvec); more rows turn blocks of weights into
- *  floats and multiply. Pieces are cut by shape, so the result does not depend
+ *  rows stream the weights once (matvec); more rows pack blocks of weights and
+ *  multiply. Pieces are cut by shape, so the result does not depend
  *  on the number of threads. `scratch` as large as pnd_linear_get_scratch
  *  says. */
 void pnd_linear_run(const struct pnd_context *ctx,

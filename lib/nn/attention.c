@@ -1,0 +1,129 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "nn/attention.h"
+
+#include <math.h>
+
+#include "kernels/kernels.h"
+
+/* One piece is a block of queries of one head of one sequence. Its scores
+ * [block, keys] stay in the cache between the two products. */
+#define MOST_QUERIES 64
+#define LEAST_QUERIES 8
+#define MOST_SCORES (256 * 1024) /* floats; fewer queries for long contexts */
+
+struct attention_job {
+    const struct pnd_kernels *kernels;
+    const struct pnd_attention_shape *shape;
+    const float *q, *k, *v;
+    float *out;
+    float *scratch;
+    uint32_t block;      /* queries of one piece */
+    uint32_t blocks;     /* pieces of one head */
+    size_t scratch_size; /* floats of one worker */
+    float scale;
+};
+
+static uint32_t choose_block(const struct pnd_attention_shape *shape)
+{
+    uint32_t block = MOST_QUERIES;
+    while (block > LEAST_QUERIES && (size_t)block * shape->keys > MOST_SCORES)
+        block /= 2;
+    return shape->queries < block ? shape->queries : block;
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* [PND_GEMM_SCRATCH] [scores], whole cache lines. At least what choose_block
+ * needs, but never less for more queries or keys. */
+static size_t worker_scratch(const struct pnd_attention_shape *shape)
+{
+    size_t keys = shape->keys;
+    size_t most = min_size(shape->queries, MOST_QUERIES) * keys;
+    size_t least = min_size(shape->queries, LEAST_QUERIES) * keys;
+    size_t scores =
+        min_size(most, least < MOST_SCORES ? MOST_SCORES : least);
+    return PND_GEMM_SCRATCH + (scores + 15) / 16 * 16;
+}
+
+/* scores[rows, keys] = q k^T */
+static void multiply_keys(const struct attention_job *job, size_t rows,
+                          size_t keys, const float *q, const float *k,
+                          float *scores, float *scratch)
+{
+    const struct pnd_attention_shape *s = job->shape;
+    if (rows == 1)
+        job->kernels->format[PND_F32].matvec(
+            keys, s->head_dim, k, s->kv_stride * sizeof *k, q, scores);
+    else
+        job->kernels->gemm.nt[PND_F32](rows, keys, s->head_dim, q, s->q_stride,
+                                       k, s->kv_stride, scores, keys, scratch);
+}
+
+static void run_piece(void *context, uint32_t index, uint32_t worker)
+{
+    const struct attention_job *job = context;
+    const struct pnd_attention_shape *s = job->shape;
+    float *scratch = job->scratch + worker * job->scratch_size;
+    float *scores = scratch + PND_GEMM_SCRATCH; /* (rows, keys) */
+    uint32_t first = index % job->blocks * job->block;
+    uint32_t head = index / job->blocks % s->heads;
+    size_t item = index / job->blocks / s->heads;
+    size_t rows =
+        s->queries - first < job->block ? s->queries - first : job->block;
+    size_t kv_head = head / (s->heads / s->kv_heads);
+    size_t kv = item * s->kv_batch_stride + kv_head * s->head_dim;
+    const float *q = job->q + item * s->q_batch_stride +
+                     first * s->q_stride + (size_t)head * s->head_dim;
+    float *out = job->out + item * s->out_batch_stride +
+                 first * s->out_stride + (size_t)head * s->head_dim;
+
+    /* Keys that the first and the last row see. */
+    size_t seen = s->causal ? s->keys - s->queries + first + 1 : s->keys;
+    size_t keys = s->causal ? seen + rows - 1 : s->keys;
+    multiply_keys(job, rows, keys, q, job->k + kv, scores, scratch);
+    for (size_t r = 0; r < rows; r++) {
+        float *row = scores + r * keys;
+        size_t count = s->causal ? seen + r : keys;
+        job->kernels->vector.softmax(count, job->scale, row);
+        for (size_t i = count; i < keys; i++)
+            row[i] = 0;
+    }
+    job->kernels->gemm.f32_nn(rows, s->head_dim, keys, scores, keys,
+                              job->v + kv, s->kv_stride, out, s->out_stride,
+                              scratch);
+}
+
+size_t pnd_attention_get_scratch(const struct pnd_context *ctx,
+                                 const struct pnd_attention_shape *shape)
+{
+    return pnd_pool_get_threads(ctx->pool) * worker_scratch(shape);
+}
+
+void pnd_attention_run(const struct pnd_context *ctx,
+                       const struct pnd_attention_shape *shape, const float *q,
+                       const float *k, const float *v, float *out,
+                       float *scratch)
+{
+    if (shape->batch == 0 || shape->queries == 0)
+        return;
+    uint32_t block = choose_block(shape);
+    struct attention_job job = {
+        .kernels = ctx->kernels,
+        .shape = shape,
+        .q = q,
+        .k = k,
+        .v = v,
+        .out = out,
+        .scratch = scratch,
+        .block = block,
+        .blocks = (shape->queries + block - 1) / block,
+        .scratch_size = worker_scratch(shape),
+        .scale = 1 / sqrtf((float)shape->head_dim),
+    };
+    pnd_pool_run(ctx->pool, run_piece, &job,
+                 shape->batch * shape->heads * job.blocks);
+}

@@ -1,0 +1,190 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "nn/linear.h"
+
+#include "kernels/kernels.h"
+
+/* Up to this many rows the weights are streamed and dotted with each row;
+ * packing them into panels only pays for more. */
+#define FEW_ROWS 4
+
+/* Pieces of many rows: what the level-two cache and the register tiles like,
+ * then halved while there are too few for a machine with many cores. */
+#define MOST_ROWS 336
+#define MOST_COLUMNS 128
+#define LEAST_ROWS 56
+#define LEAST_COLUMNS 32
+#define ENOUGH_PIECES 32
+#define LEAST_WORK (1 << 20) /* multiply-adds of a piece worth halving */
+
+/* Pieces of few rows: a slice of weights that stays in the level-two cache for
+ * the second row, and is long enough to be worth a thread's while. */
+#define SLICE_BYTES (128 * 1024)
+
+/* Scratch: [side: rows * rank] then for each worker
+ * [PND_GEMM_SCRATCH] [side product of its piece]. */
+#define SIDE_PRODUCT (MOST_ROWS * MOST_COLUMNS)
+
+struct pieces {
+    size_t rows, columns;           /* of y in one piece */
+    size_t row_count, column_count; /* of pieces */
+};
+
+struct linear_job {
+    const struct pnd_kernels *kernels;
+    const struct pnd_linear *layer;
+    struct pieces pieces;
+    size_t rows;
+    const float *x; /* (rows, in) */
+    float *y;       /* (rows, out) */
+    const float *t; /* (rows, rank): scale * x A^T; NULL: no side path */
+    float *scratch; /* of the workers */
+    size_t scratch_size; /* floats of one worker */
+};
+
+static size_t divide_up(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Floats that keep what follows on its own cache lines. */
+static size_t round_line(size_t count)
+{
+    return divide_up(count, 16) * 16;
+}
+
+/* By shape only, so that results do not depend on the number of threads. */
+static struct pieces cut_work(const struct pnd_linear *layer, size_t rows)
+{
+    struct pieces p;
+    if (rows <= FEW_ROWS) {
+        size_t row_bytes = layer->in * pnd_dtype_get_size(layer->dtype);
+        p.rows = rows;
+        p.columns = divide_up(SLICE_BYTES, row_bytes + 1);
+        if (p.columns > MOST_COLUMNS)
+            p.columns = MOST_COLUMNS;
+        p.columns = (p.columns + 3) & ~(size_t)3;
+    } else {
+        p.rows = divide_up(rows, divide_up(rows, MOST_ROWS));
+        p.columns = MOST_COLUMNS;
+    }
+    for (;;) {
+        p.row_count = divide_up(rows, p.rows);
+        p.column_count = divide_up(layer->out, p.columns);
+        if (rows <= FEW_ROWS || p.row_count * p.column_count >= ENOUGH_PIECES ||
+            p.rows * p.columns * layer->in < 2 * LEAST_WORK)
+            return p;
+        if (p.columns > LEAST_COLUMNS)
+            p.columns /= 2;
+        else if (p.rows >= 2 * LEAST_ROWS)
+            p.rows = divide_up(p.rows, 2);
+        else
+            return p;
+    }
+}
+
+/* y[rows, columns] = x[rows, in] * transpose(weight[columns, in]) */
+static void multiply(const struct pnd_kernels *kernels, enum pnd_dtype dtype,
+                     size_t rows, size_t columns, size_t in, const float *x,
+                     const void *weight, float *y, size_t y_stride,
+                     float *scratch)
+{
+    if (rows > FEW_ROWS) {
+        kernels->gemm.nt[dtype](rows, columns, in, x, in, weight, in, y,
+                                y_stride, scratch);
+        return;
+    }
+    for (size_t r = 0; r < rows; r++)
+        kernels->format[dtype].matvec(columns, in, weight,
+                                      in * pnd_dtype_get_size(dtype),
+                                      x + r * in, y + r * y_stride);
+}
+
+static void run_piece(void *context, uint32_t index, uint32_t worker)
+{
+    const struct linear_job *job = context;
+    const struct pnd_linear *layer = job->layer;
+    const struct pnd_low_rank *side = layer->side;
+    const struct pieces *p = &job->pieces;
+    float *scratch = job->scratch + worker * job->scratch_size;
+    float *product = scratch + PND_GEMM_SCRATCH; /* (rows, columns) */
+    size_t row = index % p->row_count * p->rows;
+    size_t column = index / p->row_count * p->columns;
+    size_t rows = min_size(job->rows - row, p->rows);
+    size_t columns = min_size(layer->out - column, p->columns);
+    const char *weight = (const char *)layer->weight +
+                         column * layer->in * pnd_dtype_get_size(layer->dtype);
+    float *y = job->y + row * layer->out + column;
+
+    multiply(job->kernels, layer->dtype, rows, columns, layer->in,
+             job->x + row * layer->in, weight, y, layer->out, scratch);
+    if (side)
+        multiply(job->kernels, PND_F32, rows, columns, side->rank,
+                 job->t + row * side->rank, side->b + column * side->rank,
+                 product, columns, scratch);
+    for (size_t r = 0; r < rows; r++, y += layer->out) {
+        if (side)
+            job->kernels->vector.add(columns, product + r * columns, y);
+        if (layer->bias)
+            job->kernels->vector.add(columns, layer->bias + column, y);
+    }
+}
+
+static size_t worker_scratch(const struct pnd_linear *layer)
+{
+    return PND_GEMM_SCRATCH + (layer->side ? SIDE_PRODUCT : 0);
+}
+
+static void run_main(const struct pnd_context *ctx,
+                     const struct pnd_linear *layer, size_t rows,
+                     const float *x, const float *t, float *y, float *scratch)
+{
+    struct linear_job job = {
+        .kernels = ctx->kernels,
+        .layer = layer,
+        .pieces = cut_work(layer, rows),
+        .rows = rows,
+        .x = x,
+        .y = y,
+        .t = t,
+        .scratch = scratch,
+        .scratch_size = worker_scratch(layer),
+    };
+    pnd_pool_run(ctx->pool, run_piece, &job,
+                 (uint32_t)(job.pieces.row_count * job.pieces.column_count));
+}
+
+size_t pnd_linear_get_scratch(const struct pnd_context *ctx,
+                              const struct pnd_linear *layer, size_t rows)
+{
+    size_t t = layer->side ? round_line(rows * layer->side->rank) : 0;
+    return t + pnd_pool_get_threads(ctx->pool) * worker_scratch(layer);
+}
+
+void pnd_linear_run(const struct pnd_context *ctx,
+                    const struct pnd_linear *layer, size_t rows,
+                    const float *x, float *y, float *scratch)
+{
+    const struct pnd_low_rank *side = layer->side;
+    if (rows == 0)
+        return;
+    if (!side) {
+        run_main(ctx, layer, rows, x, NULL, y, scratch);
+        return;
+    }
+    float *t = scratch;
+    scratch += round_line(rows * side->rank);
+    struct pnd_linear down = {
+        .dtype = PND_F32, .in = layer->in, .out = side->rank,
+        .weight = side->a,
+    };
+    run_main(ctx, &down, rows, x, NULL, t, scratch);
+    for (size_t i = 0; i < rows * side->rank; i++)
+        t[i] *= side->scale;
+    run_main(ctx, layer, rows, x, t, y, scratch);
+}

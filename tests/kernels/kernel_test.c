@@ -1,0 +1,179 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/kernel_test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GUARD_BYTES 128
+#define GUARD 0xa5
+#define MOST_IMPLEMENTATIONS 4
+
+static const struct tolerance tolerances[] = {
+    /* k floats summed in any order: far below k rounding errors, since they
+     * are summed in many short chains */
+    [FAMILY_PRODUCT] = {1e-12, 1e-6},
+    /* f16 and bf16 are exact in f32 */
+    [FAMILY_CONVERT] = {0, 0},
+    /* sums of short chains, then three rounded operations */
+    [FAMILY_NORM] = {1e-6, 1e-6},
+    /* one rounding */
+    [FAMILY_ADD] = {0, 6e-8},
+    /* erf within 2e-7, times |x| / 2 (the scale) */
+    [FAMILY_GELU] = {1e-7, 3e-7},
+    /* expf within 2 units in the last place, then three roundings */
+    [FAMILY_SILU] = {1e-37, 5e-7},
+    /* exponentials as above; their argument has one rounding of up to 1e-7
+     * times itself, and it is at most 20 in the tests */
+    [FAMILY_SOFTMAX] = {1e-37, 5e-6},
+};
+
+size_t kernel_implementations(const struct implementation **out)
+{
+    static struct implementation list[MOST_IMPLEMENTATIONS];
+    static size_t count;
+    static const struct {
+        const char *name;
+        uint64_t cpu;
+        uint32_t provider;
+    } wanted[MOST_IMPLEMENTATIONS] = {
+        {"generic", PANDA_CPU_GENERIC, 0},
+        {"avx2", PANDA_CPU_AVX2, 0},
+        {"avx512", PANDA_CPU_AVX2 | PANDA_CPU_AVX512, 0},
+        {"openblas", PANDA_CPU_GENERIC, PANDA_PROVIDER_OPENBLAS},
+    };
+    *out = list;
+    if (count > 0)
+        return count;
+    for (size_t i = 0; i < MOST_IMPLEMENTATIONS; i++) {
+        struct implementation *it = &list[count];
+        if (wanted[i].cpu & ~pnd_cpu_detect())
+            continue;
+        it->name = wanted[i].name;
+        pnd_kernels_select(&it->kernels, wanted[i].cpu | PANDA_CPU_GENERIC,
+                           wanted[i].provider, PANDA_RUNTIME_SET_BLAS_THREADS);
+        uint64_t used = it->kernels.cpu_used;
+        if ((wanted[i].cpu & ~used) == 0 &&
+            (wanted[i].provider & ~it->kernels.providers_used) == 0)
+            count++;
+    }
+    return count;
+}
+
+void kernel_check(enum kernel_family family, const char *implementation,
+                  const char *what, double got, double expected, double scale)
+{
+    const struct tolerance *t = &tolerances[family];
+    double allowed = t->absolute + t->relative * scale;
+    ck_assert_msg(fabs(got - expected) <= allowed || got == expected,
+                  "%s, %s: %.9g, expected %.9g within %g", implementation, what,
+                  got, expected, allowed);
+}
+
+struct guarded guarded_make(size_t bytes, size_t offset)
+{
+    struct guarded g = {.bytes = bytes};
+    size_t size = bytes + offset + 2 * GUARD_BYTES;
+    g.block = pnd_alloc(&pnd_allocator_heap, size);
+    ck_assert_ptr_nonnull(g.block);
+    memset(g.block, GUARD, size);
+    g.data = g.block + GUARD_BYTES + offset;
+    return g;
+}
+
+void guarded_check(const struct guarded *g)
+{
+    for (const unsigned char *p = g->block; p < g->data; p++)
+        ck_assert_msg(*p == GUARD, "byte %td before the output was written",
+                      g->data - p);
+    for (size_t i = 0; i < GUARD_BYTES; i++)
+        ck_assert_msg(g->data[g->bytes + i] == GUARD,
+                      "byte %zu after the output was written", i);
+}
+
+void guarded_free(struct guarded *g)
+{
+    guarded_check(g);
+    pnd_free(&pnd_allocator_heap, g->block);
+}
+
+void kernel_fill(float *values, size_t count, uint32_t seed)
+{
+    uint64_t state = seed * UINT64_C(2654435761) + 1;
+    for (size_t i = 0; i < count; i++) {
+        state = state * UINT64_C(6364136223846793005) +
+                UINT64_C(1442695040888963407);
+        values[i] = (float)((int32_t)(state >> 40) - (1 << 23)) * 0x1p-23f;
+    }
+}
+
+void kernel_store(enum pnd_dtype dtype, const float *values, size_t count,
+                  void *out)
+{
+    unsigned char *p = out;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        uint16_t half = pnd_f32_to_f16(values[i]);
+        memcpy(&bits, &values[i], sizeof bits);
+        uint16_t brain = (uint16_t)(bits >> 16);
+        if (dtype == PND_F32)
+            memcpy(p + i * 4, &bits, 4);
+        else
+            memcpy(p + i * 2, dtype == PND_F16 ? &half : &brain, 2);
+    }
+}
+
+double kernel_value(enum pnd_dtype dtype, const void *stored, size_t index)
+{
+    struct pnd_tensor t = {.dtype = dtype, .data = stored};
+    return (double)pnd_tensor_get_f32(&t, index);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double kernel_seconds(void (*call)(void *context), void *context)
+{
+    double best = INFINITY, begin = now();
+    for (int round = 0; round < 3 || now() - begin < 0.5; round++) {
+        double start = now();
+        call(context);
+        double seconds = now() - start;
+        best = seconds < best ? seconds : best;
+    }
+    return best;
+}
+
+static void (*bench_body)(void);
+
+START_TEST(run_bench)
+{
+    bench_body();
+}
+END_TEST
+
+int kernel_main(int argc, char **argv, Suite *(*suite)(void),
+                void (*bench)(void))
+{
+    if (argc < 2 || strcmp(argv[1], "--bench") != 0)
+        return test_run(suite());
+    /* The helpers demand things, which Check allows only within a test. */
+    Suite *timing = suite_create("bench");
+    TCase *tc = tcase_create("bench");
+    tcase_add_test(tc, run_bench);
+    suite_add_tcase(timing, tc);
+    bench_body = bench;
+    SRunner *runner = srunner_create(timing);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_SILENT);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

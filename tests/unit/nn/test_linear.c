@@ -1,0 +1,176 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "nn/linear.h"
+
+#include <math.h>
+
+#include "unit/nn/nn_test.h"
+
+struct linear_case {
+    enum pnd_dtype dtype;
+    uint32_t in, out, rank; /* rank 0: no side path */
+    bool bias;
+    size_t rows;
+};
+
+struct linear_data {
+    struct pnd_linear layer;
+    struct pnd_low_rank side;
+    size_t rows;
+    void *weight;
+    float *x, *y, *bias, *a, *b;
+};
+
+static struct linear_data make_data(const struct linear_case *c)
+{
+    struct linear_data d = {.rows = c->rows};
+    size_t count = (size_t)c->in * c->out;
+    float *values = nn_floats(count, 1);
+    uint16_t *halves = malloc(count * sizeof *halves + 1);
+    ck_assert_ptr_nonnull(halves);
+    d.weight = values;
+    if (c->dtype != PND_F32) {
+        for (size_t i = 0; i < count; i++) {
+            uint32_t bits;
+            memcpy(&bits, &values[i], sizeof bits);
+            halves[i] = c->dtype == PND_F16 ? pnd_f32_to_f16(values[i])
+                                            : (uint16_t)(bits >> 16);
+        }
+        free(values);
+        d.weight = halves;
+    } else {
+        free(halves);
+    }
+    d.x = nn_floats(c->rows * c->in, 2);
+    d.y = nn_floats(c->rows * c->out, 3);
+    d.bias = nn_floats(c->out, 4);
+    d.a = nn_floats((size_t)c->rank * c->in, 5);
+    d.b = nn_floats((size_t)c->rank * c->out, 6);
+    d.side = (struct pnd_low_rank){c->rank, 0.75f, d.a, d.b};
+    d.layer = (struct pnd_linear){.dtype = c->dtype, .in = c->in,
+                                  .out = c->out, .weight = d.weight,
+                                  .bias = c->bias ? d.bias : NULL};
+    return d;
+}
+
+static void free_data(struct linear_data *d)
+{
+    free(d->weight);
+    free(d->x);
+    free(d->y);
+    free(d->bias);
+    free(d->a);
+    free(d->b);
+}
+
+static void run(const struct pnd_context *ctx, void *user)
+{
+    struct linear_data *d = user;
+    if (d->side.rank > 0)
+        d->layer.side = &d->side;
+    size_t count = pnd_linear_get_scratch(ctx, &d->layer, d->rows);
+    float *scratch = nn_floats(count, 9);
+    memset(scratch, 0xff, count * sizeof *scratch);
+    float *end = scratch + count; /* nn_floats leaves one more */
+    *end = 42;
+    pnd_linear_run(ctx, &d->layer, d->rows, d->x, d->y, scratch);
+    ck_assert(*end == 42);
+    free(scratch);
+}
+
+static double expected_value(const struct linear_data *d, size_t row,
+                             size_t column, double *size)
+{
+    const struct pnd_linear *l = &d->layer;
+    struct pnd_tensor w = {.dtype = l->dtype, .data = l->weight};
+    const float *x = d->x + row * l->in;
+    double sum = l->bias ? (double)l->bias[column] : 0;
+    *size = fabs(sum);
+    for (size_t i = 0; i < l->in; i++) {
+        double term = (double)x[i] *
+                      (double)pnd_tensor_get_f32(&w, column * l->in + i);
+        sum += term;
+        *size += fabs(term);
+    }
+    for (size_t r = 0; r < d->side.rank; r++) {
+        double t = 0, s = (double)d->side.scale *
+                          (double)d->b[column * d->side.rank + r];
+        for (size_t i = 0; i < l->in; i++) {
+            double term = (double)x[i] * (double)d->a[r * l->in + i];
+            t += term;
+            *size += fabs(s * term);
+        }
+        sum += s * t;
+    }
+    return sum;
+}
+
+static void check_case(const struct linear_case *c)
+{
+    struct linear_data d = make_data(c);
+    size_t count = c->rows * c->out;
+    nn_check_threads(run, &d, d.y, count);
+    size_t step = count > 4000 ? count / 2000 : 1;
+    for (size_t i = 0; i < count; i += step) {
+        double size;
+        double sum = expected_value(&d, i / c->out, i % c->out, &size);
+        ck_assert_msg(fabs((double)d.y[i] - sum) <= 1e-6 * size,
+                      "%s %u -> %u, %zu rows: value %zu is %.9g, not %.9g",
+                      pnd_dtype_get_name(c->dtype), c->in, c->out, c->rows, i,
+                      (double)d.y[i], sum);
+    }
+    free_data(&d);
+}
+
+static const struct linear_case cases[] = {
+    {PND_F32, 1, 1, 0, false, 1},      {PND_F32, 7, 5, 0, true, 3},
+    {PND_F16, 48, 64, 0, true, 1},     {PND_BF16, 33, 130, 0, false, 4},
+    {PND_F32, 65, 257, 0, true, 5},    {PND_F16, 64, 96, 0, false, 40},
+    {PND_BF16, 80, 200, 0, true, 17},  {PND_F32, 512, 768, 0, true, 257},
+    {PND_F32, 128, 64, 0, false, 700}, {PND_F16, 1030, 1000, 0, true, 2},
+    {PND_F16, 96, 160, 8, false, 1},   {PND_F16, 96, 160, 8, true, 6},
+    {PND_F32, 512, 300, 32, true, 9},  {PND_BF16, 512, 300, 3, false, 340},
+};
+
+START_TEST(equals_the_formula)
+{
+    check_case(&cases[_i]);
+}
+END_TEST
+
+START_TEST(no_rows_do_nothing)
+{
+    struct linear_data d = make_data(&cases[1]);
+    float before = d.y[0];
+    pnd_linear_run(test_context(), &d.layer, 0, d.x, d.y, NULL);
+    ck_assert(d.y[0] == before);
+    free_data(&d);
+}
+END_TEST
+
+/* A session reserves for its largest run. */
+START_TEST(scratch_grows_with_rows)
+{
+    struct linear_data d = make_data(&cases[11]);
+    size_t last = 0;
+    d.layer.side = &d.side;
+    for (size_t rows = 1; rows < 2000; rows++) {
+        size_t count = pnd_linear_get_scratch(test_context(), &d.layer, rows);
+        ck_assert_uint_ge(count, last);
+        last = count;
+    }
+    free_data(&d);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("linear");
+    TCase *tc = tcase_create("linear");
+    tcase_add_loop_test(tc, equals_the_formula, 0,
+                        (int)(sizeof cases / sizeof *cases));
+    tcase_add_test(tc, no_rows_do_nothing);
+    tcase_add_test(tc, scratch_grows_with_rows);
+    suite_add_tcase(suite, tc);
+    return test_run(suite);
+}
