@@ -45,6 +45,12 @@ enum {
     PANDA_SAMPLING_GREEDY = 2   /**< the most likely token; lowest id on a tie */
 };
 
+/** Receives each generated token as it is chosen, the one that ends the answer
+ *  included. Called on the generating thread; must not call into the same
+ *  session, except its cancel. Return 0 to go on, anything else to end the
+ *  call with PANDA_E_CALLBACK. */
+typedef int32_t (*panda_token_fn)(panda_token token, void *user);
+
 typedef struct panda_generate_options {
     uint32_t struct_size;
     uint32_t max_tokens;     /**< tokens of an answer; default 512 */
@@ -55,12 +61,16 @@ typedef struct panda_generate_options {
     uint64_t seed;           /**< of the random numbers; default 0, itself a
                                   fixed seed: equal calls give equal answers */
     /** Stop strings: generation ends where one begins, and it is not part of
-     *  the text. Borrowed; NULL-terminated list; default none. The
-     *  vocabulary's end token always ends the answer. */
+     *  the text. One that begins with a line break also stands for itself
+     *  without it at the very start of the answer. Borrowed; NULL-terminated
+     *  list; default none. The end tokens of the model always end the
+     *  answer. */
     const char *const *stop;
     /** Stop tokens, beside the end token. Borrowed; default none. */
     const panda_token *stop_tokens;
     size_t stop_token_count;
+    panda_token_fn on_token; /**< default none */
+    void *token_user;        /**< passed to `on_token` */
 } panda_generate_options;
 
 /** Fill `options` with defaults and `struct_size`.
@@ -153,6 +163,11 @@ PANDA_API panda_status panda_decoder_next_token(
  *  @since 0.1 */
 PANDA_API panda_status panda_decoder_read_logits(panda_decoder *decoder,
                                                  float *logits, size_t count);
+
+/** Positions used: what was pushed and generated. 0 for NULL.
+ *  Thread safety: one thread at a time.
+ *  @since 0.1 */
+PANDA_API uint32_t panda_decoder_get_positions(const panda_decoder *decoder);
 
 /** Forget all positions from `keep` on; 0 starts over. Random state included.
  *  @param keep at most the number of positions used

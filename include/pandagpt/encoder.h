@@ -98,8 +98,7 @@ PANDA_API panda_status panda_encoder_encode(
     panda_embedding **out, panda_encoder *encoder, const panda_input *input,
     const panda_encode_options *options);
 
-/** Encode several inputs of any modalities; those of one modality are computed
- *  together.
+/** Encode several inputs of any modalities, all or none.
  *  @param out filled with `count` embeddings, in the order of the inputs; on
  *         failure all are NULL
  *  @param inputs borrows `count` pointers

@@ -1,0 +1,25 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_API_CHECK_H
+#define PND_API_CHECK_H
+
+#include "base/error.h"
+
+/* The first lines of every public function that returns a status. */
+
+/** Forget the text of the last failure. */
+#define PND_ENTER() pnd_error_clear()
+
+/** Return PANDA_E_ARGUMENT with a sentence unless `condition` holds. */
+#define PANDA_CHECK_ARG(condition, ...)                         \
+    do {                                                        \
+        if (!(condition))                                       \
+            return pnd_fail(PANDA_E_ARGUMENT, __VA_ARGS__);     \
+    } while (0)
+
+/** The same for a pointer that must not be NULL. */
+#define PANDA_CHECK_POINTER(pointer)                                      \
+    PANDA_CHECK_ARG((pointer) != NULL, "%s: argument %s is NULL", __func__, \
+                    #pointer)
+
+#endif

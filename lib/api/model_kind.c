@@ -1,0 +1,120 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <pandagpt/model.h>
+
+#include <string.h>
+
+#include "api/check.h"
+#include "api/model_parts.h"
+#include "format/gzip.h"
+
+/* What a set of tensors is, by the names in it. */
+static panda_file_kind get_weights_kind(const struct pnd_weights *weights)
+{
+    static const struct {
+        const char *prefix;
+        panda_file_kind kind;
+    } prefixes[] = {
+        {"modality_", PANDA_FILE_IMAGEBIND},
+        {"llama_proj.", PANDA_FILE_ADAPTER},
+        {"llama_model.", PANDA_FILE_ADAPTER},
+        {"model.layers.", PANDA_FILE_DECODER},
+        {"model.embed_tokens.", PANDA_FILE_DECODER},
+        {"lm_head.", PANDA_FILE_DECODER},
+    };
+    for (size_t i = 0; i < pnd_weights_get_count(weights); i++) {
+        const char *name = pnd_weights_at(weights, i)->name;
+        for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
+            if (strncmp(name, prefixes[p].prefix, strlen(prefixes[p].prefix)) ==
+                0)
+                return prefixes[p].kind;
+        }
+    }
+    return PANDA_FILE_UNKNOWN;
+}
+
+static bool has_prefix(const struct pnd_map *map, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    return map->size >= length && memcmp(map->data, prefix, length) == 0;
+}
+
+/* CLIP merges begin with a version line in all copies in use. */
+static bool is_clip_vocab(const struct pnd_context *ctx, const char *path)
+{
+    char *text = NULL;
+    size_t size;
+    bool result = false;
+    if (pnd_gzip_read_file(&text, &size, &ctx->alloc, path, 64u << 20) == 0) {
+        result = strstr(text, "#version") != NULL &&
+                 strstr(text, "</w>") != NULL;
+        pnd_free(&ctx->alloc, text);
+    }
+    pnd_error_clear();
+    return result;
+}
+
+/* Files that are no tensors; by their first bytes where these tell. */
+static panda_file_kind get_other_kind(const struct pnd_context *ctx,
+                                      const char *path)
+{
+    struct pnd_map map;
+    if (pnd_map_open(&map, path) < 0)
+        return PANDA_FILE_UNKNOWN;
+    bool may_be_merges = has_prefix(&map, "\x1f\x8b") ||
+                         has_prefix(&map, "\"bpe") || has_prefix(&map, "#");
+    bool may_be_protobuf = has_prefix(&map, "\n");
+    pnd_map_close(&map);
+    if (may_be_merges && is_clip_vocab(ctx, path))
+        return PANDA_FILE_CLIP_VOCAB;
+    struct pnd_tokenizer *tokenizer = NULL;
+    if (may_be_protobuf &&
+        pnd_tokenizer_open(&tokenizer, ctx, path, NULL) == PANDA_OK) {
+        pnd_tokenizer_close(tokenizer);
+        return PANDA_FILE_TOKENIZER;
+    }
+    pnd_error_clear();
+    return PANDA_FILE_UNKNOWN;
+}
+
+/* Whether the file claims to hold tensors: zip, safetensors or an index. */
+static panda_status find_is_weights(bool *out, const char *path)
+{
+    struct pnd_map map;
+    *out = pnd_path_get_kind(path) == PND_PATH_DIRECTORY;
+    if (*out)
+        return PANDA_OK;
+    panda_status status = pnd_map_open(&map, path);
+    if (status < 0)
+        return status;
+    *out = has_prefix(&map, "PK\x03\x04") || has_prefix(&map, "{") ||
+           (map.size > 9 && map.data[8] == '{') || has_prefix(&map, "\x80\x02");
+    pnd_map_close(&map);
+    return PANDA_OK;
+}
+
+panda_status panda_model_find_kind(panda_file_kind *out, panda_runtime *runtime,
+                                   const char *path)
+{
+    PND_ENTER();
+    PANDA_CHECK_POINTER(out);
+    *out = PANDA_FILE_UNKNOWN;
+    PANDA_CHECK_POINTER(runtime);
+    PANDA_CHECK_POINTER(path);
+    const struct pnd_context *ctx = &runtime->context;
+    bool is_weights;
+    panda_status status = find_is_weights(&is_weights, path);
+    if (status < 0)
+        return status;
+    if (!is_weights) {
+        *out = get_other_kind(ctx, path);
+        return PANDA_OK;
+    }
+    struct pnd_weights *weights;
+    status = pnd_weights_open(&weights, ctx, path);
+    if (status < 0)
+        return status;
+    *out = get_weights_kind(weights);
+    pnd_weights_close(weights);
+    return PANDA_OK;
+}

@@ -1,0 +1,49 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_API_MODEL_PARTS_H
+#define PND_API_MODEL_PARTS_H
+
+#include <pthread.h>
+
+#include "api/handles.h"
+#include "decoder/llama.h"
+#include "encoder/tower.h"
+#include "projector/projection.h"
+#include "text/tokenizer.h"
+
+/* A frontend made ready for one model, at its first use. */
+struct pnd_frontend_state {
+    const panda_frontend_ops *ops;
+    void *state;     /* ops->state_size bytes, NULL for none */
+    bool is_ready;   /* init has succeeded */
+};
+
+struct panda_model {
+    atomic_uint references;
+    panda_runtime *runtime;
+
+    struct pnd_weights *encoder_weights;
+    struct pnd_weights *decoder_weights;
+    struct pnd_weights *adapter_weights;
+    struct pnd_tower *towers[PND_TOWER_COUNT]; /* NULL: not loaded */
+    struct pnd_projection *projection;
+    struct pnd_llama *llama;
+    struct pnd_tokenizer *tokenizer;
+    char *clip_merges; /* zero-terminated text, NULL without */
+    size_t clip_merges_size;
+
+    pthread_mutex_t frontend_lock; /* protects the states' is_ready */
+    uint32_t frontend_count;
+    struct pnd_frontend_state *frontends; /* asked in this order */
+};
+
+panda_model *pnd_model_ref(panda_model *model);
+
+/** The tower that sees a modality. */
+enum pnd_tower_id pnd_model_get_tower_id(panda_modality modality);
+
+/** Runtime's and built-in frontends; called once by panda_model_open. */
+panda_status pnd_model_list_frontends(panda_model *model);
+void pnd_model_free_frontends(panda_model *model);
+
+#endif
