@@ -58,7 +58,8 @@ PANDA_API panda_status panda_chat_options_init(panda_chat_options *options,
  *  @param out gives the chat; release with panda_chat_destroy
  *  @param model borrows; needs a decoder with its vocabulary; encoder and
  *         projection only once something is attached
- *  @return PANDA_OK; PANDA_E_UNSUPPORTED naming the missing part; PANDA_E_MEMORY
+ *  @return PANDA_OK; PANDA_E_UNSUPPORTED naming the missing part;
+ *          PANDA_E_MEMORY
  *  Thread safety: any thread.
  *  @since 0.1 */
 PANDA_API panda_status panda_chat_create(panda_chat **out, panda_model *model,
@@ -105,8 +106,8 @@ PANDA_API panda_status panda_chat_ask(panda_chat *chat, const char *question,
 PANDA_API const char *panda_chat_get_answer(const panda_chat *chat);
 
 typedef struct panda_chat_turn {
-    uint32_t struct_size;      /**< set by the caller */
-    uint32_t prompt_tokens;    /**< positions before the answer, media included */
+    uint32_t struct_size;   /**< set by the caller */
+    uint32_t prompt_tokens; /**< positions before the answer, media included */
     uint32_t reused_positions; /**< of these, taken from the cache */
     uint32_t token_count;      /**< ids in `tokens` */
     const panda_token *tokens; /**< every generated id, the one that ended the

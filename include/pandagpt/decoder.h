@@ -42,7 +42,7 @@ typedef int32_t panda_sampling;
 enum {
     PANDA_SAMPLING_DEFAULT = 0, /**< as RANDOM */
     PANDA_SAMPLING_RANDOM = 1,  /**< temperature, then top_k, then top_p */
-    PANDA_SAMPLING_GREEDY = 2   /**< the most likely token; lowest id on a tie */
+    PANDA_SAMPLING_GREEDY = 2 /**< the most likely token; lowest id on a tie */
 };
 
 /** Receives each generated token as it is chosen, the one that ends the answer
@@ -92,9 +92,9 @@ typedef int32_t (*panda_text_fn)(const char *text, size_t length, void *user);
  *          PANDA_E_ARGUMENT; PANDA_E_MEMORY
  *  Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_status panda_decoder_create(
-    panda_decoder **out, panda_model *model,
-    const panda_decoder_options *options);
+PANDA_API panda_status
+panda_decoder_create(panda_decoder **out, panda_model *model,
+                     const panda_decoder_options *options);
 
 /** Destroy a session. NULL is allowed.
  *  Thread safety: one thread at a time.
@@ -123,8 +123,8 @@ PANDA_API panda_status panda_decoder_generate(
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
 PANDA_API panda_status panda_decoder_push_text(panda_decoder *decoder,
-                                               const char *text,
-                                               size_t length, uint32_t flags);
+                                               const char *text, size_t length,
+                                               uint32_t flags);
 
 /** Append tokens to the prompt.
  *  @return as panda_decoder_push_text; PANDA_E_ARGUMENT for an id out of range
@@ -152,9 +152,9 @@ PANDA_API panda_status panda_decoder_push_prefix(panda_decoder *decoder,
  *          but not appended); errors as panda_decoder_generate
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
-PANDA_API panda_status panda_decoder_next_token(
-    panda_decoder *decoder, panda_token *out,
-    const panda_generate_options *options);
+PANDA_API panda_status
+panda_decoder_next_token(panda_decoder *decoder, panda_token *out,
+                         const panda_generate_options *options);
 
 /** Copy out the logits after the last position.
  *  @param count must equal the vocabulary size

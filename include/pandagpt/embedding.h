@@ -45,8 +45,7 @@ enum {
  *  @since 0.1 */
 PANDA_API panda_status panda_embedding_create(panda_embedding **out,
                                               panda_runtime *runtime,
-                                              const float *values,
-                                              uint32_t dim,
+                                              const float *values, uint32_t dim,
                                               panda_modality modality,
                                               panda_output output);
 
@@ -67,13 +66,13 @@ PANDA_API uint32_t panda_embedding_get_dim(const panda_embedding *embedding);
 
 /** Modality it came from; 0 for none. Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_modality panda_embedding_get_modality(
-    const panda_embedding *embedding);
+PANDA_API panda_modality
+panda_embedding_get_modality(const panda_embedding *embedding);
 
 /** Which PANDA_OUTPUT_* it is. Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_output panda_embedding_get_output(
-    const panda_embedding *embedding);
+PANDA_API panda_output
+panda_embedding_get_output(const panda_embedding *embedding);
 
 /** Copy the numbers out.
  *  @param values filled with `dim` floats
@@ -90,8 +89,9 @@ PANDA_API panda_status panda_embedding_read_f32(
  *  @return PANDA_OK; PANDA_E_SHAPE when the lengths differ
  *  Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_status panda_embedding_get_similarity(
-    const panda_embedding *a, const panda_embedding *b, float *out);
+PANDA_API panda_status panda_embedding_get_similarity(const panda_embedding *a,
+                                                      const panda_embedding *b,
+                                                      float *out);
 
 /** Weighted sum of embeddings of one length: sum_i weights[i] * items[i].
  *  @param out gives a CUSTOM embedding

@@ -26,12 +26,12 @@ typedef struct panda_encoder panda_encoder;
 /** Limits that refuse a hostile or mistaken file before memory is spent. */
 typedef struct panda_encoder_options {
     uint32_t struct_size;
-    uint32_t batch;           /**< items computed at once; more is faster and
+    uint32_t batch;          /**< items computed at once; more is faster and
                                    takes more memory; 1..256, default 8 */
-    uint64_t max_file_bytes;  /**< largest encoded file; default 1 GiB */
-    uint64_t max_pixels;      /**< width * height of a picture or video;
+    uint64_t max_file_bytes; /**< largest encoded file; default 1 GiB */
+    uint64_t max_pixels;     /**< width * height of a picture or video;
                                    default 178956970, as Pillow's error limit */
-    double max_seconds;       /**< longest audio or video; default 3600 */
+    double max_seconds;      /**< longest audio or video; default 3600 */
 } panda_encoder_options;
 
 /** Fill `options` with defaults and `struct_size`.
@@ -47,9 +47,9 @@ PANDA_API panda_status panda_encoder_options_init(
  *          PANDA_E_ARGUMENT; PANDA_E_MEMORY
  *  Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_status panda_encoder_create(
-    panda_encoder **out, panda_model *model,
-    const panda_encoder_options *options);
+PANDA_API panda_status
+panda_encoder_create(panda_encoder **out, panda_model *model,
+                     const panda_encoder_options *options);
 
 /** Destroy a session. NULL is allowed.
  *  Thread safety: one thread at a time.
@@ -67,12 +67,11 @@ PANDA_API void panda_encoder_destroy(panda_encoder *encoder);
  *  @param values borrowed for the call
  *  @param shape borrowed, `rank` numbers, row-major */
 typedef void (*panda_trace_fn)(const char *stage, const float *values,
-                               const int64_t *shape, uint32_t rank,
-                               void *user);
+                               const int64_t *shape, uint32_t rank, void *user);
 
 typedef struct panda_encode_options {
     uint32_t struct_size;
-    panda_output output;  /**< default PANDA_OUTPUT_SCALED */
+    panda_output output;        /**< default PANDA_OUTPUT_SCALED */
     panda_progress_fn progress; /**< default none */
     void *progress_user;
     panda_trace_fn trace; /**< default none; slows encoding down */
@@ -82,8 +81,8 @@ typedef struct panda_encode_options {
 /** Fill `options` with defaults and `struct_size`.
  *  Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_status panda_encode_options_init(
-    panda_encode_options *options, uint32_t struct_size);
+PANDA_API panda_status panda_encode_options_init(panda_encode_options *options,
+                                                 uint32_t struct_size);
 
 /** Encode one input.
  *  @param out gives the embedding; release with panda_embedding_unref
@@ -105,10 +104,10 @@ PANDA_API panda_status panda_encoder_encode(
  *  @return as panda_encoder_encode; the message names the input by its index
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
-PANDA_API panda_status panda_encoder_encode_batch(
-    panda_embedding **out, panda_encoder *encoder,
-    const panda_input *const *inputs, size_t count,
-    const panda_encode_options *options);
+PANDA_API panda_status
+panda_encoder_encode_batch(panda_embedding **out, panda_encoder *encoder,
+                           const panda_input *const *inputs, size_t count,
+                           const panda_encode_options *options);
 
 /** Ask the running call, if any, to return PANDA_E_CANCELLED soon.
  *  Thread safety: any thread.

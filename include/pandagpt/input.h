@@ -58,8 +58,8 @@ PANDA_API panda_status panda_modality_find(panda_modality *out,
 typedef int32_t panda_source;
 
 enum {
-    PANDA_SOURCE_PATH = 1,  /**< `path` names a file */
-    PANDA_SOURCE_BYTES = 2, /**< `data` holds an encoded file (for text: UTF-8) */
+    PANDA_SOURCE_PATH = 1, /**< `path` names a file */
+    PANDA_SOURCE_BYTES = 2, /**< `data` holds an encoded file (text: UTF-8) */
     PANDA_SOURCE_RAW = 3    /**< `data` holds raw elements */
 };
 
@@ -87,13 +87,13 @@ typedef struct panda_image_options {
 
 typedef struct panda_video_options {
     uint32_t struct_size;
-    uint32_t clips;       /**< clips spread over the duration; 1..64, default 5 */
-    double clip_seconds;  /**< length of a clip in s; (0, 60], default 2 */
+    uint32_t clips; /**< clips spread over the duration; 1..64, default 5 */
+    double clip_seconds; /**< length of a clip in s; (0, 60], default 2 */
 } panda_video_options;
 
 typedef struct panda_audio_options {
     uint32_t struct_size;
-    uint32_t clips;      /**< clips spread over the duration; 1..1024, default 3 */
+    uint32_t clips; /**< clips spread over the duration; 1..1024, default 3 */
     double clip_seconds; /**< length of a clip in s; [0.025, 60], default 2; a
                               clip is cut or padded to the model's frames */
 } panda_audio_options;
@@ -101,7 +101,7 @@ typedef struct panda_audio_options {
 typedef int32_t panda_depth_unit;
 
 enum {
-    PANDA_DEPTH_UNIT_DEFAULT = 0,    /**< mm for integers, m for floats */
+    PANDA_DEPTH_UNIT_DEFAULT = 0, /**< mm for integers, m for floats */
     PANDA_DEPTH_UNIT_MILLIMETRE = 1,
     PANDA_DEPTH_UNIT_METRE = 2
 };
@@ -110,12 +110,12 @@ typedef int32_t panda_depth_sensor;
 
 /** Sensors with a known stereo baseline (Omnivore's table). */
 enum {
-    PANDA_DEPTH_SENSOR_DEFAULT = 0,  /**< as KV1 */
-    PANDA_DEPTH_SENSOR_KV1 = 1,      /**< 0.075 m */
-    PANDA_DEPTH_SENSOR_KV1_B = 2,    /**< 0.075 m */
-    PANDA_DEPTH_SENSOR_KV2 = 3,      /**< 0.075 m */
+    PANDA_DEPTH_SENSOR_DEFAULT = 0,   /**< as KV1 */
+    PANDA_DEPTH_SENSOR_KV1 = 1,       /**< 0.075 m */
+    PANDA_DEPTH_SENSOR_KV1_B = 2,     /**< 0.075 m */
+    PANDA_DEPTH_SENSOR_KV2 = 3,       /**< 0.075 m */
     PANDA_DEPTH_SENSOR_REALSENSE = 4, /**< 0.095 m */
-    PANDA_DEPTH_SENSOR_XTION = 5     /**< 0.095 m */
+    PANDA_DEPTH_SENSOR_XTION = 5      /**< 0.095 m */
 };
 
 typedef struct panda_depth_options {
@@ -145,9 +145,9 @@ enum {
 typedef struct panda_imu_options {
     uint32_t struct_size;
     panda_imu_order order;
-    double scale_accel; /**< factor on the accelerometer (for example 9.80665
+    double scale_accel;    /**< factor on the accelerometer (for example 9.80665
                              from g to m/s^2); default 1 */
-    double scale_gyro;  /**< factor on the gyroscope (for example pi/180 from
+    double scale_gyro;     /**< factor on the gyroscope (for example pi/180 from
                              deg/s to rad/s); default 1 */
     panda_switch resample; /**< linear interpolation to the model's sample count
                                 when the recording is longer or shorter; default
@@ -160,7 +160,8 @@ typedef int32_t panda_text_cut;
 enum {
     PANDA_TEXT_CUT_DEFAULT = 0,
     PANDA_TEXT_CUT_KEEP_END = 0, /**< ImageBind today: 76 tokens + end token */
-    PANDA_TEXT_CUT_REFERENCE = 1 /**< PandaGPT's copy: 77 tokens, end token lost */
+    PANDA_TEXT_CUT_REFERENCE =
+        1 /**< PandaGPT's copy: 77 tokens, end token lost */
 };
 
 typedef struct panda_text_options {
@@ -186,10 +187,11 @@ typedef struct panda_input {
                                 (images: 1 gray, 3 RGB, 4 RGBA) */
     uint32_t reserved;     /**< 0 */
     uint64_t row_stride;   /**< RAW pixels: bytes from row to row; 0: tight */
-    uint64_t frame_stride; /**< RAW video: bytes from frame to frame; 0: tight */
-    uint64_t count;        /**< RAW audio and IMU: samples of each channel;
+    uint64_t
+        frame_stride; /**< RAW video: bytes from frame to frame; 0: tight */
+    uint64_t count;   /**< RAW audio and IMU: samples of each channel;
                                 video: frames; text: token ids */
-    double rate;           /**< RAW audio, IMU: samples/s; video: frames/s */
+    double rate;      /**< RAW audio, IMU: samples/s; video: frames/s */
     /* At most the one of the item's modality; NULL for defaults; borrowed. */
     const panda_image_options *image_options; /**< also for video frames */
     const panda_video_options *video_options;
@@ -231,10 +233,12 @@ PANDA_API panda_status panda_input_init_image(
  *  @param rate frames per second, > 0
  *  @param frame_stride bytes from frame to frame; 0 means tight
  *  @since 0.1 */
-PANDA_API panda_status panda_input_init_video(
-    panda_input *input, uint32_t struct_size, const void *frames,
-    uint64_t count, uint32_t width, uint32_t height, double rate,
-    uint64_t frame_stride);
+PANDA_API panda_status panda_input_init_video(panda_input *input,
+                                              uint32_t struct_size,
+                                              const void *frames,
+                                              uint64_t count, uint32_t width,
+                                              uint32_t height, double rate,
+                                              uint64_t frame_stride);
 
 /** Describe raw audio: `count` samples of each of `channels` interleaved
  *  channels; f32 in [-1, 1], or i16.
@@ -249,9 +253,8 @@ PANDA_API panda_status panda_input_init_audio(
  *  @param row_stride bytes from row to row; 0 means tight
  *  @since 0.1 */
 PANDA_API panda_status panda_input_init_depth(
-    panda_input *input, uint32_t struct_size, const void *depth,
-    uint32_t width, uint32_t height, panda_element element,
-    uint64_t row_stride);
+    panda_input *input, uint32_t struct_size, const void *depth, uint32_t width,
+    uint32_t height, panda_element element, uint64_t row_stride);
 
 /** Describe raw thermal pixels, 8 bits, 1 channel or RGB.
  *  @since 0.1 */
@@ -273,8 +276,7 @@ PANDA_API panda_status panda_input_init_imu(panda_input *input,
  *  @since 0.1 */
 PANDA_API panda_status panda_input_init_text(panda_input *input,
                                              uint32_t struct_size,
-                                             const char *text,
-                                             uint64_t length);
+                                             const char *text, uint64_t length);
 
 PANDA_END_DECLS
 

@@ -45,10 +45,10 @@ enum {
 
 typedef struct panda_model_options {
     uint32_t struct_size;
-    uint32_t modalities; /**< PANDA_MODALITY_BIT()s to load; default all that
+    uint32_t modalities;   /**< PANDA_MODALITY_BIT()s to load; default all that
                               the encoder file has (text only with a
                               `clip_vocab`) */
-    const char *imagebind;        /**< encoders: .pth or safetensors */
+    const char *imagebind; /**< encoders: .pth or safetensors */
     const char *imagebind_config; /**< JSON with head counts; default: by width
                                        as ImageBind-huge, or `imagebind` with
                                        its ending replaced by .json */
@@ -58,7 +58,7 @@ typedef struct panda_model_options {
     const char *tokenizer;        /**< tokenizer.model; default: in `decoder` */
     const char *adapter;          /**< PandaGPT delta: projection and LoRA */
     panda_lora_mode lora_mode;
-    float lora_alpha;         /**< > 0; default: equal to the rank, as published */
+    float lora_alpha; /**< > 0; default: equal to the rank, as published */
     panda_progress_fn progress; /**< default none */
     void *progress_user;
 } panda_model_options;

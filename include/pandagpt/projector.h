@@ -48,9 +48,9 @@ PANDA_API void panda_projector_destroy(panda_projector *projector);
  *          the length differs from the projection's input; PANDA_E_MEMORY
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
-PANDA_API panda_status panda_projector_project(
-    panda_prefix **out, panda_projector *projector,
-    const panda_embedding *const *embeddings, size_t count);
+PANDA_API panda_status
+panda_projector_project(panda_prefix **out, panda_projector *projector,
+                        const panda_embedding *const *embeddings, size_t count);
 
 /** Make a prefix from the host's numbers, for example a projection of its own.
  *  @param out gives the prefix; release with panda_prefix_unref
@@ -62,8 +62,8 @@ PANDA_API panda_status panda_projector_project(
  *  @since 0.1 */
 PANDA_API panda_status panda_prefix_create(panda_prefix **out,
                                            panda_runtime *runtime,
-                                           const float *values,
-                                           uint32_t length, uint32_t hidden);
+                                           const float *values, uint32_t length,
+                                           uint32_t hidden);
 
 /** Add a reference.
  *  @return `prefix`, now to be released once more

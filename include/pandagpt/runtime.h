@@ -163,8 +163,8 @@ PANDA_API panda_status panda_runtime_options_init(
  *          library; PANDA_E_ARGUMENT; PANDA_E_MEMORY
  *  Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_status panda_runtime_create(
-    panda_runtime **out, const panda_runtime_options *options);
+PANDA_API panda_status
+panda_runtime_create(panda_runtime **out, const panda_runtime_options *options);
 
 /** Drop the caller's reference. Models and sessions made from the runtime keep
  *  it alive until they are gone. NULL is allowed.

@@ -25,10 +25,10 @@ PANDA_BEGIN_DECLS
 typedef int32_t panda_status;
 
 enum {
-    PANDA_OK = 0,              /**< success */
+    PANDA_OK = 0, /**< success */
 
-    PANDA_END = 1,             /**< event: nothing more to give */
-    PANDA_AGAIN = 2,           /**< event: call again with more input */
+    PANDA_END = 1,   /**< event: nothing more to give */
+    PANDA_AGAIN = 2, /**< event: call again with more input */
 
     PANDA_E_ARGUMENT = -10,    /**< an argument or option is out of range */
     PANDA_E_SHAPE = -11,       /**< sizes that must agree do not */

@@ -92,9 +92,9 @@ static panda_status decode(panda_chat *chat, size_t count,
     size_t length;
     text->size = 0;
     for (;;) {
-        panda_status status = panda_model_detokenize(
-            chat->model, (char *)text->data, text->capacity, &length, tokens,
-            count);
+        panda_status status =
+            panda_model_detokenize(chat->model, (char *)text->data,
+                                   text->capacity, &length, tokens, count);
         if (status == PANDA_OK)
             text->size = length;
         if (status != PANDA_E_ARGUMENT || length <= text->capacity)
@@ -143,8 +143,8 @@ static panda_status answer_as_reference(struct listener *l)
             break;
         count++;
         if (hear_token(token, l) != 0)
-            status = pnd_fail(PANDA_E_CALLBACK,
-                              "the token callback asked to stop");
+            status =
+                pnd_fail(PANDA_E_CALLBACK, "the token callback asked to stop");
         else if (status == PANDA_OK)
             status = pnd_chat_check_cancelled(chat);
         if (status == PANDA_OK && count > 2)

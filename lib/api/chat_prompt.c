@@ -64,8 +64,8 @@ static panda_status build(panda_chat *chat, const char *question,
     uint32_t bos = PANDA_TOKENIZE_BOS;
     panda_status status;
     if (chat->prefix) {
-        PND_TRY(append_tokens(chat, to, before_media, strlen(before_media),
-                              bos));
+        PND_TRY(
+            append_tokens(chat, to, before_media, strlen(before_media), bos));
         PND_TRY(append_soft(chat, to));
         PND_TRY(pnd_buffer_append_string(&text, after_media));
         bos = 0;
@@ -96,7 +96,8 @@ static const panda_token *get_tokens(const struct pnd_buffer *b)
 static size_t count_reusable(const panda_chat *chat,
                              const struct pnd_buffer *prompt)
 {
-    const panda_token *a = get_tokens(prompt), *b = get_tokens(&chat->positions);
+    const panda_token *a = get_tokens(prompt),
+                      *b = get_tokens(&chat->positions);
     size_t limit = count_tokens(prompt) - 1, same = 0;
     if (count_tokens(&chat->positions) < limit)
         limit = count_tokens(&chat->positions);
@@ -127,8 +128,8 @@ static panda_status push_from(panda_chat *chat, const struct pnd_buffer *prompt,
         } else {
             while (end < count && tokens[end] != PND_CHAT_SOFT)
                 end++;
-            status = panda_decoder_push_tokens(chat->decoder, tokens + at,
-                                               end - at);
+            status =
+                panda_decoder_push_tokens(chat->decoder, tokens + at, end - at);
         }
         if (status == PANDA_OK)
             status = pnd_buffer_append(&chat->positions, tokens + at,

@@ -33,8 +33,8 @@ struct panda_chat {
     panda_chat_turn turn;
 
     /* What the decoder holds: ids, and SOFT where a soft token is. */
-    struct pnd_buffer positions;  /* panda_token */
-    panda_prefix *cached_prefix;  /* whose soft tokens these are */
+    struct pnd_buffer positions; /* panda_token */
+    panda_prefix *cached_prefix; /* whose soft tokens these are */
 };
 
 #define PND_CHAT_SOFT (-1)

@@ -11,15 +11,15 @@
 #define PND_ENTER() pnd_error_clear()
 
 /** Return PANDA_E_ARGUMENT with a sentence unless `condition` holds. */
-#define PANDA_CHECK_ARG(condition, ...)                         \
-    do {                                                        \
-        if (!(condition))                                       \
-            return pnd_fail(PANDA_E_ARGUMENT, __VA_ARGS__);     \
-    } while (0)
+#define PANDA_CHECK_ARG(condition, ...)                                        \
+  do {                                                                         \
+    if (!(condition))                                                          \
+      return pnd_fail(PANDA_E_ARGUMENT, __VA_ARGS__);                          \
+  } while (0)
 
 /** The same for a pointer that must not be NULL. */
-#define PANDA_CHECK_POINTER(pointer)                                      \
-    PANDA_CHECK_ARG((pointer) != NULL, "%s: argument %s is NULL", __func__, \
-                    #pointer)
+#define PANDA_CHECK_POINTER(pointer)                                           \
+  PANDA_CHECK_ARG((pointer) != NULL, "%s: argument %s is NULL", __func__,      \
+                  #pointer)
 
 #endif

@@ -53,10 +53,9 @@ panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
     uint32_t vocab = pnd_llama_get_dims(model->llama)->config.vocab_size;
     status = pnd_sampler_init(&decoder->sampler, &ctx->alloc, vocab);
     if (status == PANDA_OK)
-        status = pnd_session_create(&decoder->session, ctx, model->llama,
-                                    o.context_length
-                                        ? o.context_length
-                                        : get_default_context(model));
+        status = pnd_session_create(
+            &decoder->session, ctx, model->llama,
+            o.context_length ? o.context_length : get_default_context(model));
     if (status < 0) {
         panda_decoder_destroy(decoder);
         return status;
@@ -90,9 +89,10 @@ static panda_status push(panda_decoder *decoder, const panda_token *tokens,
     struct pnd_watch watch = {.cancelled = &decoder->cancelled};
     double start = pnd_clock_now();
     panda_status status =
-        tokens ? pnd_session_push_tokens(decoder->session, tokens, count, &watch)
-               : pnd_session_push_vectors(decoder->session, vectors, count,
-                                          &watch);
+        tokens
+            ? pnd_session_push_tokens(decoder->session, tokens, count, &watch)
+            : pnd_session_push_vectors(decoder->session, vectors, count,
+                                       &watch);
     decoder->prompt_seconds += pnd_clock_now() - start;
     if (status == PANDA_OK)
         decoder->prompt_positions += count;
@@ -105,7 +105,8 @@ panda_status panda_decoder_push_tokens(panda_decoder *decoder,
     PND_ENTER();
     PANDA_CHECK_POINTER(decoder);
     PANDA_CHECK_ARG(tokens || count == 0, "push_tokens: tokens is NULL");
-    uint32_t size = pnd_llama_get_dims(decoder->model->llama)->config.vocab_size;
+    uint32_t size =
+        pnd_llama_get_dims(decoder->model->llama)->config.vocab_size;
     for (size_t i = 0; i < count; i++)
         PANDA_CHECK_ARG(tokens[i] >= 0 && (uint32_t)tokens[i] < size,
                         "push_tokens: token %zu is %d, expected 0..%u", i,
@@ -131,7 +132,8 @@ panda_status panda_decoder_push_text(panda_decoder *decoder, const char *text,
     size_t count = decoder->ids.size / sizeof(panda_token);
     if (status < 0 || count == 0)
         return status;
-    const panda_token *ids = (const panda_token *)(const void *)decoder->ids.data;
+    const panda_token *ids =
+        (const panda_token *)(const void *)decoder->ids.data;
     return push(decoder, ids, NULL, count);
 }
 
@@ -143,9 +145,8 @@ panda_status panda_decoder_push_prefix(panda_decoder *decoder,
     PANDA_CHECK_POINTER(prefix);
     uint32_t hidden = pnd_llama_get_dims(decoder->model->llama)->config.hidden;
     if (prefix->hidden != hidden)
-        return pnd_fail(PANDA_E_SHAPE,
-                        "the prefix is %u wide, the decoder %u", prefix->hidden,
-                        hidden);
+        return pnd_fail(PANDA_E_SHAPE, "the prefix is %u wide, the decoder %u",
+                        prefix->hidden, hidden);
     atomic_store(&decoder->cancelled, 0);
     return push(decoder, NULL, prefix->values, prefix->length);
 }
@@ -156,7 +157,8 @@ panda_status panda_decoder_read_logits(panda_decoder *decoder, float *logits,
     PND_ENTER();
     PANDA_CHECK_POINTER(decoder);
     PANDA_CHECK_POINTER(logits);
-    uint32_t size = pnd_llama_get_dims(decoder->model->llama)->config.vocab_size;
+    uint32_t size =
+        pnd_llama_get_dims(decoder->model->llama)->config.vocab_size;
     if (count != size)
         return pnd_fail(PANDA_E_SHAPE,
                         "the vocabulary has %u pieces, asked for %zu logits",

@@ -29,9 +29,8 @@ panda_status pnd_embedding_new(panda_embedding **out, panda_runtime *runtime,
 }
 
 panda_status panda_embedding_create(panda_embedding **out,
-                                    panda_runtime *runtime,
-                                    const float *values, uint32_t dim,
-                                    panda_modality modality,
+                                    panda_runtime *runtime, const float *values,
+                                    uint32_t dim, panda_modality modality,
                                     panda_output output)
 {
     PND_ENTER();
@@ -44,10 +43,9 @@ panda_status panda_embedding_create(panda_embedding **out,
     PANDA_CHECK_ARG(modality >= 0 && modality < PANDA_MODALITY_COUNT,
                     "embedding: modality is %d, expected 0..%d", modality,
                     PANDA_MODALITY_COUNT - 1);
-    PANDA_CHECK_ARG(output > PANDA_OUTPUT_DEFAULT &&
-                        output <= PANDA_OUTPUT_CUSTOM,
-                    "embedding: output is %d, expected 1..%d", output,
-                    PANDA_OUTPUT_CUSTOM);
+    PANDA_CHECK_ARG(
+        output > PANDA_OUTPUT_DEFAULT && output <= PANDA_OUTPUT_CUSTOM,
+        "embedding: output is %d, expected 1..%d", output, PANDA_OUTPUT_CUSTOM);
     for (uint32_t i = 0; i < dim; i++)
         PANDA_CHECK_ARG(isfinite(values[i]),
                         "embedding: value %u is not finite", i);
@@ -96,8 +94,7 @@ panda_status panda_embedding_read_f32(const panda_embedding *embedding,
     PANDA_CHECK_POINTER(embedding);
     PANDA_CHECK_POINTER(values);
     if (dim != embedding->dim)
-        return pnd_fail(PANDA_E_SHAPE,
-                        "embedding has %u numbers, asked for %u",
+        return pnd_fail(PANDA_E_SHAPE, "embedding has %u numbers, asked for %u",
                         embedding->dim, dim);
     memcpy(values, embedding->values, dim * sizeof *values);
     return PANDA_OK;
@@ -145,9 +142,8 @@ panda_status panda_embedding_combine(panda_embedding **out,
                             "embedding %zu has %u numbers, embedding 0 has %u",
                             i, items[i]->dim, items[0]->dim);
     }
-    panda_status status =
-        pnd_embedding_new(out, items[0]->runtime, items[0]->dim, 0,
-                          PANDA_OUTPUT_CUSTOM);
+    panda_status status = pnd_embedding_new(
+        out, items[0]->runtime, items[0]->dim, 0, PANDA_OUTPUT_CUSTOM);
     if (status < 0)
         return status;
     for (uint32_t d = 0; d < items[0]->dim; d++) {

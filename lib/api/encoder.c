@@ -217,10 +217,9 @@ static panda_status run_tower(struct job *job, float *raw)
                                   o->progress ? report_share : NULL, &share};
         const uint8_t *input =
             encoder->tensor.data + (size_t)i * job->item_elements * 4;
-        status = pnd_tower_run(job->tower, &encoder->workspace, count,
-                               job->frames, input,
-                               raw + (size_t)i * job->dims->embedding_dim,
-                               &watch, &tracing);
+        status = pnd_tower_run(
+            job->tower, &encoder->workspace, count, job->frames, input,
+            raw + (size_t)i * job->dims->embedding_dim, &watch, &tracing);
     }
     return status;
 }
@@ -262,17 +261,17 @@ static panda_status finish(struct job *job, panda_modality modality,
     trace(job, "unit", unit, 2, (int64_t[]){job->items, dim});
     trace(job, "scaled", scaled, 2, (int64_t[]){job->items, dim});
 
-    status = pnd_embedding_new(out, encoder->model->runtime, dim, modality,
-                               output);
+    status =
+        pnd_embedding_new(out, encoder->model->runtime, dim, modality, output);
     if (status < 0)
         return status;
     /* PandaGPT's projection was trained on audio without the factor. */
-    bool is_unit = output == PANDA_OUTPUT_UNIT ||
-                   (output == PANDA_OUTPUT_PANDAGPT &&
-                    modality == PANDA_MODALITY_AUDIO);
-    const float *rows = is_unit                       ? unit
+    bool is_unit =
+        output == PANDA_OUTPUT_UNIT ||
+        (output == PANDA_OUTPUT_PANDAGPT && modality == PANDA_MODALITY_AUDIO);
+    const float *rows = is_unit                      ? unit
                         : output == PANDA_OUTPUT_RAW ? raw
-                                                      : scaled;
+                                                     : scaled;
     write_mean(rows, job->items, dim, (*out)->values);
     return PANDA_OK;
 }

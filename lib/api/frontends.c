@@ -206,8 +206,8 @@ static panda_status describe_with(struct pnd_preprocessing *p,
                                   struct pnd_frontend_state *f)
 {
     panda_modality modality = p->input->modality;
-    const struct pnd_tower_dims *dims = pnd_tower_get_dims(
-        p->model->towers[pnd_model_get_tower_id(modality)]);
+    const struct pnd_tower_dims *dims =
+        pnd_tower_get_dims(p->model->towers[pnd_model_get_tower_id(modality)]);
     p->with = f;
     p->tensor = (panda_frontend_tensor){
         .struct_size = sizeof p->tensor,
@@ -235,9 +235,8 @@ static panda_status describe_with(struct pnd_preprocessing *p,
 static panda_status describe_from(struct pnd_preprocessing *p, uint32_t first)
 {
     const char *name = panda_modality_get_name(p->input->modality);
-    panda_status status =
-        pnd_fail(PANDA_E_UNSUPPORTED, "this build has no frontend for %s",
-                 name);
+    panda_status status = pnd_fail(PANDA_E_UNSUPPORTED,
+                                   "this build has no frontend for %s", name);
     for (uint32_t i = first; i < p->model->frontend_count; i++) {
         struct pnd_frontend_state *f = &p->model->frontends[i];
         if (f->ops->modality != p->input->modality)

@@ -247,10 +247,8 @@ panda_status panda_decoder_generate(panda_decoder *decoder,
     if (status < 0)
         return status;
     atomic_store(&decoder->cancelled, 0);
-    struct answer answer = {.decoder = decoder,
-                            .options = &o,
-                            .on_text = on_text,
-                            .user = user};
+    struct answer answer = {
+        .decoder = decoder, .options = &o, .on_text = on_text, .user = user};
     double start = pnd_clock_now();
     bool is_stopped = false;
     status = answer_begin(&answer);

@@ -9,8 +9,8 @@
 #include "api/options.h"
 
 static const char *const names[PANDA_MODALITY_COUNT] = {
-    [PANDA_MODALITY_IMAGE] = "image", [PANDA_MODALITY_VIDEO] = "video",
-    [PANDA_MODALITY_AUDIO] = "audio", [PANDA_MODALITY_DEPTH] = "depth",
+    [PANDA_MODALITY_IMAGE] = "image",     [PANDA_MODALITY_VIDEO] = "video",
+    [PANDA_MODALITY_AUDIO] = "audio",     [PANDA_MODALITY_DEPTH] = "depth",
     [PANDA_MODALITY_THERMAL] = "thermal", [PANDA_MODALITY_IMU] = "imu",
     [PANDA_MODALITY_TEXT] = "text",
 };

@@ -26,16 +26,14 @@ uint32_t pnd_element_get_size(panda_element element)
 
 /* size bytes must hold `count` pieces of `last` bytes, `stride` apart. */
 static panda_status check_extent(const panda_input *in, const char *what,
-                                 uint64_t stride, uint64_t count,
-                                 uint64_t last)
+                                 uint64_t stride, uint64_t count, uint64_t last)
 {
     uint64_t needed;
     PANDA_CHECK_ARG(count > 0, "raw input has no %s", what);
     PANDA_CHECK_ARG(last > 0 && stride >= last,
                     "raw input: %s are %llu bytes apart, expected at least "
                     "%llu",
-                    what, (unsigned long long)stride,
-                    (unsigned long long)last);
+                    what, (unsigned long long)stride, (unsigned long long)last);
     PANDA_CHECK_ARG(!__builtin_mul_overflow(stride, count - 1, &needed) &&
                         !__builtin_add_overflow(needed, last, &needed) &&
                         needed <= in->size && needed <= SIZE_MAX,
@@ -66,8 +64,8 @@ static panda_status check_pixels(panda_input *in)
     PANDA_CHECK_ARG(channels == 1 || channels == 3 || channels == 4,
                     "raw %s input: %u channels, expected 1, 3 or 4",
                     panda_modality_get_name(in->modality), channels);
-    uint64_t row = (uint64_t)in->width * channels *
-                   pnd_element_get_size(in->element);
+    uint64_t row =
+        (uint64_t)in->width * channels * pnd_element_get_size(in->element);
     if (in->row_stride == 0)
         in->row_stride = row;
     return check_extent(in, "rows", in->row_stride, in->height, row);
@@ -84,8 +82,8 @@ static panda_status check_frames(panda_input *in)
     if (status < 0)
         return status;
     /* check_pixels keeps this from overflowing. */
-    uint64_t frame = in->row_stride * (in->height - 1) +
-                     (uint64_t)in->width * in->channels;
+    uint64_t frame =
+        in->row_stride * (in->height - 1) + (uint64_t)in->width * in->channels;
     if (in->frame_stride == 0)
         in->frame_stride = frame;
     return check_extent(in, "frames", in->frame_stride, in->count, frame);
@@ -105,7 +103,8 @@ static panda_status check_samples(const panda_input *in)
     PANDA_CHECK_ARG(in->channels >= 1 && in->channels <= 1024,
                     "raw %s input: %u channels, expected 1..1024",
                     panda_modality_get_name(in->modality), in->channels);
-    uint64_t sample = (uint64_t)in->channels * pnd_element_get_size(in->element);
+    uint64_t sample =
+        (uint64_t)in->channels * pnd_element_get_size(in->element);
     return check_extent(in, "samples", sample, in->count, sample);
 }
 
@@ -143,15 +142,15 @@ static panda_status check_raw(panda_input *in)
 }
 
 /* Copy the options of one modality, or leave its pointer NULL. */
-#define READ_OPTIONS(field)                                                  \
-    do {                                                                     \
-        if (in->field##_options) {                                           \
-            PND_TRY(pnd_options_read(&to->field, sizeof to->field,           \
-                                     in->field##_options,                    \
-                                     "panda_" #field "_options"));           \
-            in->field##_options = &to->field;                                \
-        }                                                                    \
-    } while (0)
+#define READ_OPTIONS(field)                                                    \
+  do {                                                                         \
+    if (in->field##_options) {                                                 \
+      PND_TRY(pnd_options_read(&to->field, sizeof to->field,                   \
+                               in->field##_options,                            \
+                               "panda_" #field "_options"));                   \
+      in->field##_options = &to->field;                                        \
+    }                                                                          \
+  } while (0)
 
 static panda_status read_options(struct pnd_input *to)
 {
@@ -172,8 +171,7 @@ panda_status pnd_input_read(struct pnd_input *to, const panda_input *from)
 {
     panda_input *in = &to->input;
     PANDA_CHECK_ARG(from, "the input is NULL");
-    panda_status status =
-        pnd_options_read(in, sizeof *in, from, "panda_input");
+    panda_status status = pnd_options_read(in, sizeof *in, from, "panda_input");
     if (status < 0)
         return status;
     PANDA_CHECK_ARG(panda_modality_get_name(in->modality),

@@ -54,8 +54,8 @@ static panda_status find_json_beside(char **out, const struct pnd_context *ctx,
     *out = NULL;
     const char *slash = strrchr(path, '/');
     const char *dot = strrchr(path, '.');
-    size_t stem = dot && (!slash || dot > slash) ? (size_t)(dot - path)
-                                                 : strlen(path);
+    size_t stem =
+        dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
     char *json = pnd_alloc(&ctx->alloc, stem + sizeof ".json");
     if (!json)
         return pnd_fail_memory();
@@ -231,8 +231,8 @@ static panda_status open_adapter(panda_model *model,
     PND_TRY(find_json_beside(&beside, ctx, o->adapter));
     if (beside)
         PND_TRY(pnd_adapter_config_open(&config, ctx, beside));
-    PND_TRY(pnd_projection_load(&model->projection, ctx,
-                                model->adapter_weights));
+    PND_TRY(
+        pnd_projection_load(&model->projection, ctx, model->adapter_weights));
     lora->weights = model->adapter_weights;
     lora->mode = o->lora_mode;
     lora->alpha = o->lora_alpha > 0 ? o->lora_alpha : (float)config.alpha;
@@ -341,8 +341,7 @@ panda_status panda_model_open(panda_model **out, panda_runtime *runtime,
     if (status < 0)
         return status;
     atomic_store(&runtime->has_opened, true);
-    panda_model *model =
-        pnd_alloc_zero(&runtime->context.alloc, sizeof *model);
+    panda_model *model = pnd_alloc_zero(&runtime->context.alloc, sizeof *model);
     if (!model)
         return pnd_fail_memory();
     atomic_init(&model->references, 1);

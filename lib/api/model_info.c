@@ -80,9 +80,8 @@ panda_status panda_model_get_info(const panda_model *model,
         info.parts |= PANDA_PART_CLIP_VOCAB;
         info.heap_bytes += model->clip_merges_size;
     }
-    const struct pnd_weights *files[] = {model->encoder_weights,
-                                         model->decoder_weights,
-                                         model->adapter_weights};
+    const struct pnd_weights *files[] = {
+        model->encoder_weights, model->decoder_weights, model->adapter_weights};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (!files[i])
             continue;

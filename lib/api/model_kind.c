@@ -46,8 +46,8 @@ static bool is_clip_vocab(const struct pnd_context *ctx, const char *path)
     size_t size;
     bool result = false;
     if (pnd_gzip_read_file(&text, &size, &ctx->alloc, path, 64u << 20) == 0) {
-        result = strstr(text, "#version") != NULL &&
-                 strstr(text, "</w>") != NULL;
+        result =
+            strstr(text, "#version") != NULL && strstr(text, "</w>") != NULL;
         pnd_free(&ctx->alloc, text);
     }
     pnd_error_clear();

@@ -14,8 +14,8 @@
 /* A frontend made ready for one model, at its first use. */
 struct pnd_frontend_state {
     const panda_frontend_ops *ops;
-    void *state;     /* ops->state_size bytes, NULL for none */
-    bool is_ready;   /* init has succeeded */
+    void *state;   /* ops->state_size bytes, NULL for none */
+    bool is_ready; /* init has succeeded */
 };
 
 struct panda_model {

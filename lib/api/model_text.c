@@ -7,10 +7,10 @@
 #include "api/check.h"
 #include "api/model_parts.h"
 
-panda_status panda_model_tokenize(const panda_model *model,
-                                  panda_token *tokens, size_t capacity,
-                                  size_t *count, const char *text,
-                                  size_t length, uint32_t flags)
+panda_status panda_model_tokenize(const panda_model *model, panda_token *tokens,
+                                  size_t capacity, size_t *count,
+                                  const char *text, size_t length,
+                                  uint32_t flags)
 {
     PND_ENTER();
     PANDA_CHECK_POINTER(model);

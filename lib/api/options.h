@@ -19,8 +19,7 @@ panda_status pnd_options_read(void *to, size_t size, const void *from,
                               const char *name);
 
 /** Zero a caller's struct of `struct_size` bytes and set its first field. */
-panda_status pnd_options_init(void *to, uint32_t struct_size,
-                              const char *name);
+panda_status pnd_options_init(void *to, uint32_t struct_size, const char *name);
 
 /** Copy the library's struct into a caller's whose struct_size is set; that
  *  field stays as it is, and what only the caller knows becomes zero. */

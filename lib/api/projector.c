@@ -46,9 +46,8 @@ static panda_status new_prefix(panda_prefix **out, panda_runtime *runtime,
                                uint32_t length, uint32_t hidden)
 {
     size_t count = (size_t)length * hidden;
-    panda_prefix *p =
-        pnd_alloc(&runtime->context.alloc,
-                  sizeof *p + count * sizeof p->values[0]);
+    panda_prefix *p = pnd_alloc(&runtime->context.alloc,
+                                sizeof *p + count * sizeof p->values[0]);
     if (!p)
         return pnd_fail_memory();
     atomic_init(&p->references, 1);
@@ -80,13 +79,12 @@ static panda_status check_embedding(const panda_embedding *e, size_t index,
                    e->output == PANDA_OUTPUT_CUSTOM ||
                    (e->output == PANDA_OUTPUT_SCALED &&
                     e->modality != PANDA_MODALITY_AUDIO);
-    PANDA_CHECK_ARG(is_same,
-                    "embedding %zu (%s) was encoded with output %s, expected "
-                    "PANDA_OUTPUT_PANDAGPT",
-                    index,
-                    e->modality ? panda_modality_get_name(e->modality)
-                                : "custom",
-                    get_output_name(e->output));
+    PANDA_CHECK_ARG(
+        is_same,
+        "embedding %zu (%s) was encoded with output %s, expected "
+        "PANDA_OUTPUT_PANDAGPT",
+        index, e->modality ? panda_modality_get_name(e->modality) : "custom",
+        get_output_name(e->output));
     if (e->dim != expected)
         return pnd_fail(PANDA_E_SHAPE,
                         "embedding %zu has %u numbers, the projection takes %u",
@@ -181,9 +179,8 @@ panda_status panda_prefix_read_f32(const panda_prefix *prefix, float *values,
     PANDA_CHECK_POINTER(values);
     size_t expected = (size_t)prefix->length * prefix->hidden;
     if (count != expected)
-        return pnd_fail(PANDA_E_SHAPE,
-                        "prefix has %zu numbers, asked for %zu", expected,
-                        count);
+        return pnd_fail(PANDA_E_SHAPE, "prefix has %zu numbers, asked for %zu",
+                        expected, count);
     memcpy(values, prefix->values, count * sizeof *values);
     return PANDA_OK;
 }

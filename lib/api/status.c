@@ -6,8 +6,8 @@
 #include "base/error.h"
 
 #define TEXT_OF(number) #number
-#define VERSION_TEXT(major, minor, patch) \
-    TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+#define VERSION_TEXT(major, minor, patch)                                      \
+  TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 const char *panda_version_get_string(void)
 {
@@ -22,9 +22,9 @@ uint32_t panda_version_get_api(void)
 
 const char *panda_status_get_name(panda_status status)
 {
-#define NAME(code) \
-    case code:     \
-        return #code
+#define NAME(code)                                                             \
+  case code:                                                                   \
+    return #code
     switch (status) {
         NAME(PANDA_OK);
         NAME(PANDA_END);

@@ -31,21 +31,19 @@ void *pnd_alloc(const struct pnd_allocator *a, size_t size);
 void *pnd_alloc_zero(const struct pnd_allocator *a, size_t size);
 
 /** count * size bytes; NULL also when the product overflows. */
-void *pnd_alloc_array(const struct pnd_allocator *a, size_t count,
-                      size_t size);
+void *pnd_alloc_array(const struct pnd_allocator *a, size_t count, size_t size);
 
 /** Grow a block from `old_size` to `new_size` bytes; the old one stays valid
  *  when NULL is returned. */
-void *pnd_realloc(const struct pnd_allocator *a, void *memory,
-                  size_t old_size, size_t new_size);
+void *pnd_realloc(const struct pnd_allocator *a, void *memory, size_t old_size,
+                  size_t new_size);
 
 /** NULL is allowed. */
 void pnd_free(const struct pnd_allocator *a, void *memory);
 
 /** Copy of a string (of `length` bytes), zero-terminated; NULL without
  *  memory. */
-char *pnd_strndup(const struct pnd_allocator *a, const char *s,
-                  size_t length);
+char *pnd_strndup(const struct pnd_allocator *a, const char *s, size_t length);
 char *pnd_strdup(const struct pnd_allocator *a, const char *s);
 
 /** Checked arithmetic: false on overflow. */

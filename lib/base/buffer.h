@@ -11,8 +11,8 @@
 
 struct pnd_buffer {
     const struct pnd_allocator *alloc;
-    uint8_t *data;   /* capacity bytes */
-    size_t size;     /* bytes used */
+    uint8_t *data; /* capacity bytes */
+    size_t size;   /* bytes used */
     size_t capacity;
 };
 

@@ -7,7 +7,7 @@
 
 /* The calling thread's error text. Failures are reported where they are found:
  *
- *     return pnd_fail(PANDA_E_FORMAT, "%s: tensor %s has shape ...", path, ...);
+ *     return pnd_fail(PANDA_E_FORMAT, "%s: tensor %s has ...", path, name);
  *
  * and passed on unchanged with PND_TRY. */
 
@@ -35,11 +35,11 @@ const char *pnd_error_get(void);
 
 /** Evaluate a panda_status expression; on failure jump to `out` with `status`
  *  set. Needs a local `panda_status status` and a label `out`. */
-#define PND_TRY(expression)           \
-    do {                              \
-        status = (expression);        \
-        if (status < 0)               \
-            goto out;                 \
-    } while (0)
+#define PND_TRY(expression)                                                    \
+  do {                                                                         \
+    status = (expression);                                                     \
+    if (status < 0)                                                            \
+      goto out;                                                                \
+  } while (0)
 
 #endif

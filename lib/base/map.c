@@ -33,7 +33,8 @@ static panda_status map_descriptor(struct pnd_map *out, int fd,
         return pnd_fail(PANDA_E_IO, "%s: is not a regular file", path);
     if (info.st_size == 0)
         return pnd_fail(PANDA_E_FORMAT, "%s: the file is empty", path);
-    void *data = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    void *data =
+        mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED)
         return fail_io(path);
     *out = (struct pnd_map){.data = data, .size = (size_t)info.st_size};

@@ -21,8 +21,12 @@ panda_status pnd_map_open(struct pnd_map *out, const char *path);
 /** Unmap; a zeroed map is allowed. */
 void pnd_map_close(struct pnd_map *map);
 
-enum pnd_path_kind { PND_PATH_MISSING, PND_PATH_FILE, PND_PATH_DIRECTORY,
-                     PND_PATH_OTHER };
+enum pnd_path_kind {
+    PND_PATH_MISSING,
+    PND_PATH_FILE,
+    PND_PATH_DIRECTORY,
+    PND_PATH_OTHER
+};
 
 /** What a path is; never fails. */
 enum pnd_path_kind pnd_path_get_kind(const char *path);

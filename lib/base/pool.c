@@ -18,7 +18,7 @@ struct pnd_pool {
     panda_parallel_fn parallel;
     void *parallel_user;
 
-    uint32_t started;        /* threads[0..started) run */
+    uint32_t started; /* threads[0..started) run */
     pthread_t *workers;
     pthread_mutex_t callers; /* one loop at a time */
     pthread_mutex_t lock;    /* protects what follows, up to the blank line */

@@ -32,7 +32,8 @@ struct pnd_llama_config {
 };
 
 /** `folder` holds config.json. Anything that the decoder cannot compute
- *  (attention bias, another activation, rope scaling) is PANDA_E_UNSUPPORTED. */
+ *  (attention bias, another activation, rope scaling) is
+ *  PANDA_E_UNSUPPORTED. */
 panda_status pnd_llama_config_open(struct pnd_llama_config *out,
                                    const struct pnd_context *ctx,
                                    const char *folder);

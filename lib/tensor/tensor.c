@@ -10,9 +10,9 @@ static const struct {
     const char *name;
     size_t size;
 } dtypes[PND_DTYPE_COUNT] = {
-    [PND_F32] = {"f32", 4}, [PND_F16] = {"f16", 2}, [PND_BF16] = {"bf16", 2},
-    [PND_F64] = {"f64", 8}, [PND_I64] = {"i64", 8}, [PND_I32] = {"i32", 4},
-    [PND_I16] = {"i16", 2}, [PND_I8] = {"i8", 1},   [PND_U8] = {"u8", 1},
+    [PND_F32] = {"f32", 4},   [PND_F16] = {"f16", 2}, [PND_BF16] = {"bf16", 2},
+    [PND_F64] = {"f64", 8},   [PND_I64] = {"i64", 8}, [PND_I32] = {"i32", 4},
+    [PND_I16] = {"i16", 2},   [PND_I8] = {"i8", 1},   [PND_U8] = {"u8", 1},
     [PND_BOOL] = {"bool", 1},
 };
 
@@ -75,7 +75,10 @@ float pnd_f16_to_f32(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16;
     uint32_t exponent = (h >> 10) & 31, mantissa = h & 1023;
-    union { uint32_t u; float f; } v;
+    union {
+        uint32_t u;
+        float f;
+    } v;
     if (exponent == 0) { /* zero or subnormal: mantissa * 2^-24 */
         v.f = (float)mantissa * 0x1p-24f;
         v.u |= sign;
@@ -88,13 +91,16 @@ float pnd_f16_to_f32(uint16_t h)
 
 uint16_t pnd_f32_to_f16(float f)
 {
-    union { float f; uint32_t u; } v = {f};
+    union {
+        float f;
+        uint32_t u;
+    } v = {f};
     uint16_t sign = (uint16_t)(v.u >> 16 & 0x8000);
     uint32_t magnitude = v.u & 0x7fffffff;
     if (magnitude > 0x7f800000)
         return sign | 0x7e00; /* NaN */
     if (magnitude >= 0x477ff000)
-        return sign | 0x7c00; /* rounds to infinity */
+        return sign | 0x7c00;     /* rounds to infinity */
     if (magnitude < 0x38800000) { /* subnormal: let the adder round */
         v.u = magnitude;
         v.f += 0.5f;

@@ -29,9 +29,9 @@ enum pnd_dtype {
 struct pnd_tensor {
     const char *name; /* zero-terminated, owned by the weights */
     enum pnd_dtype dtype;
-    uint32_t rank;                /* 0: a scalar */
-    int64_t shape[PND_MAX_RANK];  /* slowest first */
-    const void *data;             /* bytes bytes; aligned to 1 */
+    uint32_t rank;               /* 0: a scalar */
+    int64_t shape[PND_MAX_RANK]; /* slowest first */
+    const void *data;            /* bytes bytes; aligned to 1 */
     size_t bytes;
 };
 
@@ -61,7 +61,10 @@ float pnd_f16_to_f32(uint16_t h);
 uint16_t pnd_f32_to_f16(float f); /* round to nearest even */
 static inline float pnd_bf16_to_f32(uint16_t h)
 {
-    union { uint32_t u; float f; } v = {(uint32_t)h << 16};
+    union {
+        uint32_t u;
+        float f;
+    } v = {(uint32_t)h << 16};
     return v.f;
 }
 

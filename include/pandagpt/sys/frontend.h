@@ -45,7 +45,7 @@ PANDA_BEGIN_DECLS
  *  | modality | shape, element | items |
  *  |---|---|---|
  *  | image | 3, 1, size, size; f32 | 1 |
- *  | video | 3, frames, size, size; f32 | clips x 3 crops, crops of a clip together |
+ *  | video | 3, frames, size, size; f32 | clips x 3 crops of each |
  *  | audio | 1, mel bins, frames; f32 | clips |
  *  | depth, thermal | 1, size, size; f32 | 1 |
  *  | IMU | channels, samples; f32 | 1 |
@@ -68,8 +68,9 @@ typedef struct panda_frontend_limits {
     double max_seconds;
 } panda_frontend_limits;
 
-/** Services of the library for the time of one call. All slots are filled; all
- *  may be called from the thread of the call only. */
+/** Services of the library for the time of one call. All slots are filled.
+ *  Thread safety: one thread at a time, the one of the call, except where a
+ *  slot says otherwise. */
 typedef struct panda_frontend_host panda_frontend_host;
 struct panda_frontend_host {
     uint32_t struct_size;
@@ -147,8 +148,7 @@ typedef struct panda_frontend_ops {
      *  shape that the encoder wants and `items` = 1; change `items` (and the
      *  second dimension of an image or video), or fail. Must be cheap: no
      *  decoding. Mandatory. May be called by several threads at once. */
-    panda_status (*describe)(const void *state,
-                             const panda_frontend_host *host,
+    panda_status (*describe)(const void *state, const panda_frontend_host *host,
                              const panda_input *input,
                              panda_frontend_tensor *tensor);
 
@@ -168,8 +168,7 @@ typedef struct panda_frontend_ops {
     panda_status (*preprocess)(const void *state,
                                const panda_frontend_host *host,
                                const panda_input *input,
-                               const panda_frontend_tensor *tensor,
-                               void *out);
+                               const panda_frontend_tensor *tensor, void *out);
 } panda_frontend_ops;
 
 PANDA_END_DECLS
