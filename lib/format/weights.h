@@ -27,6 +27,13 @@ panda_status pnd_weights_open(struct pnd_weights **out,
                               const char *path);
 void pnd_weights_close(struct pnd_weights *w); /* NULL is allowed */
 
+/** Open one weight file in memory, which is borrowed until close; `name` stands
+ *  for its path in messages. */
+panda_status pnd_weights_open_memory(struct pnd_weights **out,
+                                     const struct pnd_context *ctx,
+                                     const void *data, size_t size,
+                                     const char *name);
+
 /** As given to open; for messages. */
 const char *pnd_weights_get_path(const struct pnd_weights *w);
 
@@ -57,7 +64,7 @@ panda_status pnd_weights_require_named(const struct pnd_tensor **out,
 const struct pnd_tensor *pnd_weights_find_unused(const struct pnd_weights *w,
                                                  const char *prefix);
 
-/** Bytes of mapped files, and of copies on the heap. */
+/** Bytes of mapped (or borrowed) files, and of copies on the heap. */
 uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w);
 uint64_t pnd_weights_get_heap_bytes(const struct pnd_weights *w);
 

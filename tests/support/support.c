@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/map.h"
+#include "format/weights.h"
 #include "kernels/kernels.h"
 
 #define PATHS 8
@@ -128,6 +129,61 @@ const char *test_write_temp(const char *suffix, const void *data, size_t size)
     ck_assert_int_eq((long long)write(fd, data, size), (long long)size);
     close(fd);
     return path;
+}
+
+/* Element `index` of any tensor as a float. */
+static float get_number(const struct pnd_tensor *t, size_t index)
+{
+    const uint8_t *p = (const uint8_t *)t->data + index *
+                       pnd_dtype_get_size(t->dtype);
+    int64_t wide;
+    int32_t word;
+    int16_t half;
+    switch (t->dtype) {
+    case PND_I64:
+        memcpy(&wide, p, sizeof wide);
+        return (float)wide;
+    case PND_I32:
+        memcpy(&word, p, sizeof word);
+        return (float)word;
+    case PND_I16:
+        memcpy(&half, p, sizeof half);
+        return half;
+    case PND_I8:
+        return (int8_t)*p;
+    case PND_U8:
+    case PND_BOOL:
+        return *p;
+    default:
+        return pnd_tensor_get_f32(t, index);
+    }
+}
+
+struct test_tensor test_tensor_read(const char *file, const char *key)
+{
+    char name[PATH_SIZE];
+    struct pnd_weights *weights;
+    struct test_tensor out = {0};
+    snprintf(name, sizeof name, "expected/%s", file);
+    ck_assert_ok(pnd_weights_open(&weights, test_context(),
+                                  test_fixture(name)));
+    const struct pnd_tensor *t = pnd_weights_find(weights, key);
+    ck_assert_msg(t != NULL, "%s has no tensor %s", name, key);
+    out.rank = t->rank;
+    out.count = (size_t)pnd_tensor_get_count(t);
+    memcpy(out.shape, t->shape, sizeof out.shape);
+    out.values = malloc((out.count + 1) * sizeof *out.values);
+    ck_assert_ptr_nonnull(out.values);
+    for (size_t i = 0; i < out.count; i++)
+        out.values[i] = get_number(t, i);
+    pnd_weights_close(weights);
+    return out;
+}
+
+void test_tensor_free(struct test_tensor *t)
+{
+    free(t->values);
+    *t = (struct test_tensor){0};
 }
 
 double test_max_difference(const float *a, const float *b, size_t count)
