@@ -1,0 +1,195 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "decoder/forward.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "nn/attention.h"
+#include "nn/rows.h"
+
+/* Queries at the last of `keys` positions against all of them. */
+static struct pnd_attention_shape get_attention(const struct pnd_llama *llama,
+                                                uint32_t rows, uint32_t keys)
+{
+    const struct pnd_llama_config *c = &llama->dims.config;
+    return (struct pnd_attention_shape){
+        .batch = 1,
+        .queries = rows,
+        .keys = keys,
+        .heads = c->heads,
+        .kv_heads = c->kv_heads,
+        .head_dim = c->head_dim,
+        .causal = true,
+        .q_stride = (size_t)c->heads * c->head_dim,
+        .kv_stride = (size_t)c->kv_heads * c->head_dim,
+        .out_stride = (size_t)c->heads * c->head_dim,
+    };
+}
+
+static size_t get_max(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The operations run one after the other and share the largest one's. */
+static size_t get_work(const struct pnd_llama *llama, uint32_t rows,
+                       uint32_t context)
+{
+    const struct pnd_context *ctx = llama->ctx;
+    const struct pnd_attention_shape shape =
+        get_attention(llama, rows, context);
+    size_t work = get_max(pnd_attention_get_scratch(ctx, &shape),
+                          pnd_linear_get_scratch(ctx, &llama->output, 1));
+    for (uint32_t i = 0; i < llama->dims.config.layers; i++) {
+        const struct pnd_llama_layer *l = &llama->layers[i];
+        const struct pnd_linear *const linears[] = {
+            &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
+        for (size_t j = 0; j < sizeof linears / sizeof *linears; j++)
+            work = get_max(work, pnd_linear_get_scratch(ctx, linears[j], rows));
+    }
+    return work;
+}
+
+size_t pnd_scratch_lay_out(struct pnd_scratch *s, float *base,
+                           const struct pnd_llama *llama, uint32_t rows,
+                           uint32_t context)
+{
+    const struct pnd_llama_config *c = &llama->dims.config;
+    const uint64_t q_dim = (uint64_t)c->heads * c->head_dim;
+    const struct {
+        float **place;
+        uint64_t floats;
+    } pieces[] = {
+        {&s->x, (uint64_t)rows * c->hidden},
+        {&s->normed, (uint64_t)rows * c->hidden},
+        {&s->q, rows * q_dim},
+        {&s->attended, rows * q_dim},
+        {&s->gate, (uint64_t)rows * c->intermediate},
+        {&s->up, (uint64_t)rows * c->intermediate},
+        {&s->cosine, (uint64_t)rows * (c->head_dim / 2)},
+        {&s->sine, (uint64_t)rows * (c->head_dim / 2)},
+        {&s->logits, c->vocab_size},
+        {&s->work, get_work(llama, rows, context)},
+    };
+    const uint64_t line = PND_ALIGN / sizeof(float);
+    uint64_t used = 0;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        if (base)
+            *pieces[i].place = base + used;
+        used += (pieces[i].floats + line - 1) / line * line;
+    }
+    return used <= SIZE_MAX / sizeof(float) ? (size_t)used : 0;
+}
+
+void pnd_forward_set_tokens(struct pnd_forward *f, const int32_t *tokens,
+                            uint32_t rows)
+{
+    const struct pnd_tensor *table = &f->llama->embedding;
+    const size_t hidden = f->llama->dims.config.hidden;
+    const size_t row_bytes = hidden * pnd_dtype_get_size(table->dtype);
+    for (size_t r = 0; r < rows; r++)
+        f->ctx->kernels->format[table->dtype].to_f32(
+            hidden, (const char *)table->data + (size_t)tokens[r] * row_bytes,
+            f->scratch.x + r * hidden);
+}
+
+void pnd_forward_set_vectors(struct pnd_forward *f, const float *vectors,
+                             uint32_t rows)
+{
+    const size_t hidden = f->llama->dims.config.hidden;
+    memcpy(f->scratch.x, vectors, rows * hidden * sizeof *vectors);
+}
+
+/* n = rms_norm(x)
+ * x += O softmax(rot(Q n) rot(K n)^T / sqrt(head_dim)) V n
+ * with the keys and values of all positions so far. */
+static void add_attention(struct pnd_forward *f, uint32_t layer,
+                          const struct pnd_rotary *rotary, uint32_t first)
+{
+    const struct pnd_context *ctx = f->ctx;
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const struct pnd_llama_layer *w = &f->llama->layers[layer];
+    const struct pnd_scratch *s = &f->scratch;
+    const uint32_t rows = rotary->rows;
+    const struct pnd_attention_shape shape =
+        get_attention(f->llama, rows, first + rows);
+    float *k = pnd_kv_cache_get_key(&f->cache, layer, first);
+    float *v = pnd_kv_cache_get_value(&f->cache, layer, first);
+
+    pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->attention_norm, c->rms_eps,
+                      s->normed);
+    pnd_linear_run(ctx, &w->q, rows, s->normed, s->q, s->work);
+    pnd_linear_run(ctx, &w->k, rows, s->normed, k, s->work);
+    pnd_linear_run(ctx, &w->v, rows, s->normed, v, s->work);
+    pnd_rotary_apply(ctx, rotary, c->heads, s->q);
+    pnd_rotary_apply(ctx, rotary, c->kv_heads, k);
+    pnd_attention_run(ctx, &shape, s->q,
+                      pnd_kv_cache_get_key(&f->cache, layer, 0),
+                      pnd_kv_cache_get_value(&f->cache, layer, 0), s->attended,
+                      s->work);
+    pnd_linear_run(ctx, &w->o, rows, s->attended, s->normed, s->work);
+    pnd_rows_add(ctx, rows, c->hidden, s->normed, s->x);
+}
+
+/* n = rms_norm(x)
+ * x += Down (silu(Gate n) * Up n) */
+static void add_mlp(struct pnd_forward *f, uint32_t layer, uint32_t rows)
+{
+    const struct pnd_context *ctx = f->ctx;
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const struct pnd_llama_layer *w = &f->llama->layers[layer];
+    const struct pnd_scratch *s = &f->scratch;
+
+    pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->mlp_norm, c->rms_eps,
+                      s->normed);
+    pnd_linear_run(ctx, &w->gate, rows, s->normed, s->gate, s->work);
+    pnd_linear_run(ctx, &w->up, rows, s->normed, s->up, s->work);
+    pnd_rows_silu_mul(ctx, rows, c->intermediate, s->gate, s->up);
+    pnd_linear_run(ctx, &w->down, rows, s->gate, s->normed, s->work);
+    pnd_rows_add(ctx, rows, c->hidden, s->normed, s->x);
+}
+
+static void trace(const struct pnd_forward *f, uint32_t layer, uint32_t rows,
+                  const float *hidden)
+{
+    if (f->trace)
+        f->trace(layer, rows, hidden, f->trace_user);
+}
+
+panda_status pnd_forward_run(struct pnd_forward *f, uint32_t first,
+                             uint32_t rows, const struct pnd_watch *watch,
+                             double begin, double end)
+{
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const struct pnd_scratch *s = &f->scratch;
+    struct pnd_rotary rotary = {rows, c->head_dim, s->cosine, s->sine};
+    pnd_rotary_set(&rotary, f->llama->inv_freq, first);
+    for (uint32_t layer = 0; layer < c->layers; layer++) {
+        panda_status status = pnd_watch_check(
+            watch, begin + (end - begin) * layer / c->layers);
+        if (status < 0)
+            return status;
+        trace(f, layer, rows, s->x);
+        add_attention(f, layer, &rotary, first);
+        add_mlp(f, layer, rows);
+    }
+    memcpy(pnd_kv_cache_get_final(&f->cache, first), s->x,
+           (size_t)rows * c->hidden * sizeof *s->x);
+    if (f->trace) {
+        pnd_rows_rms_norm(f->ctx, rows, c->hidden, s->x, f->llama->norm,
+                          c->rms_eps, s->normed);
+        trace(f, c->layers, rows, s->normed);
+    }
+    return PANDA_OK;
+}
+
+void pnd_forward_compute_logits(struct pnd_forward *f, uint32_t position)
+{
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const struct pnd_scratch *s = &f->scratch;
+    pnd_rows_rms_norm(f->ctx, 1, c->hidden,
+                      pnd_kv_cache_get_final(&f->cache, position),
+                      f->llama->norm, c->rms_eps, s->normed);
+    pnd_linear_run(f->ctx, &f->llama->output, 1, s->normed, s->logits, s->work);
+}

@@ -1,0 +1,380 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "decoder/llama.h"
+#include "reference.h"
+#include "support/support.h"
+
+/* More positions than are computed at once, in a context they do not fill. */
+enum { COUNT = 300, CONTEXT = 320 };
+
+static struct tiny_llama tiny;
+static struct tiny_file file;
+static struct pnd_weights *weights;
+static struct pnd_llama *llama;
+static struct pnd_session *session;
+static int32_t tokens[COUNT];
+static float logits[64], other_logits[64];
+
+static void set_up(void)
+{
+    tiny_llama_init(&tiny);
+    tiny.config.kv_heads = 2;
+    tiny_llama_fill(&file, &tiny);
+    ck_assert_ok(
+        pnd_weights_open(&weights, test_context(), tiny_file_write(&file)));
+    ck_assert_ok(pnd_llama_load(&llama, test_context(), weights, &tiny.config,
+                                NULL));
+    ck_assert_ok(pnd_session_create(&session, test_context(), llama, CONTEXT));
+    for (int32_t i = 0; i < COUNT; i++)
+        tokens[i] = (i * i + 7 * i + 3) % 61;
+}
+
+static void tear_down(void)
+{
+    pnd_session_destroy(session);
+    pnd_llama_free(llama);
+    pnd_weights_close(weights);
+    tiny_file_free(&file);
+}
+
+static void keep_logits(float *to)
+{
+    const float *from = pnd_session_get_logits(session);
+    ck_assert_ptr_nonnull(from);
+    memcpy(to, from, tiny.config.vocab_size * sizeof *to);
+}
+
+/* What `session` has after tokens[0..count) must be `expected`, to the bit. */
+static void assert_logits_equal(const float *expected)
+{
+    const float *found = pnd_session_get_logits(session);
+    ck_assert_ptr_nonnull(found);
+    ck_assert_mem_eq(found, expected,
+                     tiny.config.vocab_size * sizeof *expected);
+}
+
+START_TEST(an_empty_session_has_no_logits)
+{
+    ck_assert_uint_eq(pnd_session_get_positions(session), 0);
+    ck_assert_uint_eq(pnd_session_get_context(session), CONTEXT);
+    ck_assert_ptr_null(pnd_session_get_logits(session));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 0, NULL));
+    ck_assert_ptr_null(pnd_session_get_logits(session));
+    ck_assert_uint_eq(pnd_session_get_cache_bytes(session), 0);
+    ck_assert_uint_gt(pnd_session_get_scratch_bytes(session), 0);
+}
+END_TEST
+
+START_TEST(long_prompts_equal_the_reference)
+{
+    struct reference r = {.tiny = &tiny, .weights = &file};
+    struct reference_result expected = reference_run(&r, tokens, NULL, COUNT);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, NULL));
+    for (uint32_t n = COUNT; n > 0; n -= 50) {
+        pnd_session_truncate(session, n);
+        test_assert_close("logits", pnd_session_get_logits(session),
+                          expected.logits +
+                              (size_t)(n - 1) * tiny.config.vocab_size,
+                          tiny.config.vocab_size, 1e-4);
+    }
+    reference_free(&expected);
+}
+END_TEST
+
+START_TEST(one_by_one_equals_all_at_once)
+{
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, NULL));
+    ck_assert_uint_eq(pnd_session_get_positions(session), COUNT);
+    keep_logits(logits);
+    pnd_session_truncate(session, 0);
+    ck_assert_ptr_null(pnd_session_get_logits(session));
+    for (size_t i = 0; i < COUNT; i++)
+        ck_assert_ok(pnd_session_push_tokens(session, tokens + i, 1, NULL));
+    keep_logits(other_logits);
+    test_assert_close("logits", other_logits, logits, tiny.config.vocab_size,
+                      1e-4);
+}
+END_TEST
+
+START_TEST(vectors_equal_the_tokens_they_belong_to)
+{
+    const uint32_t hidden = tiny.config.hidden;
+    const float *table =
+        tiny_file_find(&file, "model.embed_tokens.weight")->values;
+    float *vectors = malloc(COUNT * hidden * sizeof *vectors);
+    for (size_t i = 0; i < COUNT; i++)
+        memcpy(vectors + i * hidden, table + (size_t)tokens[i] * hidden,
+               hidden * sizeof *vectors);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, NULL));
+    keep_logits(logits);
+    pnd_session_truncate(session, 0);
+    ck_assert_ok(pnd_session_push_vectors(session, vectors, COUNT, NULL));
+    assert_logits_equal(logits);
+    free(vectors);
+}
+END_TEST
+
+START_TEST(truncation_goes_back_in_time)
+{
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 40, NULL));
+    keep_logits(logits);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens + 100, 9, NULL));
+    keep_logits(other_logits);
+    pnd_session_truncate(session, 40);
+    assert_logits_equal(logits);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens + 150, 9, NULL));
+    ck_assert_mem_ne(pnd_session_get_logits(session), other_logits,
+                     tiny.config.vocab_size * sizeof *logits);
+    pnd_session_truncate(session, 40);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens + 100, 9, NULL));
+    assert_logits_equal(other_logits);
+    pnd_session_truncate(session, 1000);
+    ck_assert_uint_eq(pnd_session_get_positions(session), 49);
+    assert_logits_equal(other_logits);
+}
+END_TEST
+
+START_TEST(a_full_context_is_told_with_both_numbers)
+{
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, NULL));
+    keep_logits(logits);
+    ck_assert_fails(pnd_session_push_tokens(session, tokens, 21, NULL),
+                    PANDA_E_CONTEXT_FULL,
+                    "21 more positions do not fit: 300 of 320");
+    ck_assert_fails(pnd_session_push_vectors(session, logits, SIZE_MAX, NULL),
+                    PANDA_E_CONTEXT_FULL, "300 of 320");
+    ck_assert_uint_eq(pnd_session_get_positions(session), COUNT);
+    assert_logits_equal(logits);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 20, NULL));
+    ck_assert_fails(pnd_session_push_tokens(session, tokens, 1, NULL),
+                    PANDA_E_CONTEXT_FULL, "320 of 320");
+}
+END_TEST
+
+START_TEST(tokens_outside_the_vocabulary_are_refused)
+{
+    const int32_t bad[] = {4, -1}, high[] = {61};
+    ck_assert_fails(pnd_session_push_tokens(session, bad, 2, NULL),
+                    PANDA_E_ARGUMENT, "token -1 is not");
+    ck_assert_fails(pnd_session_push_tokens(session, high, 1, NULL),
+                    PANDA_E_ARGUMENT, "vocabulary of 61");
+    ck_assert_uint_eq(pnd_session_get_positions(session), 0);
+}
+END_TEST
+
+START_TEST(an_empty_context_is_refused)
+{
+    struct pnd_session *other = session;
+    ck_assert_fails(pnd_session_create(&other, test_context(), llama, 0),
+                    PANDA_E_ARGUMENT, "0 positions");
+    ck_assert_ptr_null(other);
+}
+END_TEST
+
+struct stop_after {
+    int calls_left;
+    double last;
+};
+
+static int32_t stop_or_go_on(double fraction, void *user)
+{
+    struct stop_after *s = user;
+    ck_assert_double_ge(fraction, s->last);
+    ck_assert_double_le(fraction, 1);
+    s->last = fraction;
+    return s->calls_left-- == 0;
+}
+
+START_TEST(progress_reaches_the_end)
+{
+    struct stop_after never = {1000, 0};
+    struct pnd_watch watch = {.progress = stop_or_go_on,
+                              .progress_user = &never};
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, &watch));
+    ck_assert_double_eq(never.last, 1);
+    /* Two layers of two chunks, and the end. */
+    ck_assert_int_eq(never.calls_left, 1000 - 5);
+}
+END_TEST
+
+/* Stopped anywhere, the session is as before and can go on. */
+START_TEST(a_stopped_push_changes_nothing)
+{
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 7, NULL));
+    keep_logits(logits);
+    for (int calls = 0; calls < 5; calls++) {
+        struct stop_after some = {calls, 0};
+        struct pnd_watch watch = {.progress = stop_or_go_on,
+                                  .progress_user = &some};
+        ck_assert_fails(pnd_session_push_tokens(session, tokens, COUNT, &watch),
+                        PANDA_E_CALLBACK, "callback");
+        ck_assert_uint_eq(pnd_session_get_positions(session), 7);
+        assert_logits_equal(logits);
+    }
+    atomic_int cancelled = 1;
+    struct pnd_watch watch = {.cancelled = &cancelled};
+    ck_assert_fails(pnd_session_push_tokens(session, tokens, 1, &watch),
+                    PANDA_E_CANCELLED, "cancelled");
+    atomic_store(&cancelled, 0);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens + 7, 9, &watch));
+    keep_logits(logits);
+    pnd_session_truncate(session, 0);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 7, NULL));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens + 7, 9, NULL));
+    assert_logits_equal(logits);
+}
+END_TEST
+
+/* Prefill and steps on `threads` threads; the logits of both, to the bit. */
+static void run_on_threads(uint32_t threads, float *prefill, float *steps)
+{
+    struct pnd_context ctx = *test_context();
+    struct pnd_llama *own = NULL;
+    ck_assert_ok(pnd_pool_create(&ctx.pool, &ctx.alloc, threads, NULL, NULL));
+    ck_assert_ok(pnd_llama_load(&own, &ctx, weights, &tiny.config, NULL));
+    pnd_session_destroy(session);
+    ck_assert_ok(pnd_session_create(&session, &ctx, own, CONTEXT));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT - 5, NULL));
+    keep_logits(prefill);
+    for (size_t i = COUNT - 5; i < COUNT; i++)
+        ck_assert_ok(pnd_session_push_tokens(session, tokens + i, 1, NULL));
+    keep_logits(steps);
+    pnd_session_destroy(session);
+    session = NULL;
+    pnd_llama_free(own);
+    pnd_pool_destroy(ctx.pool);
+}
+
+START_TEST(threads_do_not_change_results)
+{
+    float prefill[64], steps[64];
+    run_on_threads(1, logits, other_logits);
+    for (uint32_t threads = 2; threads <= 5; threads++) {
+        run_on_threads(threads, prefill, steps);
+        ck_assert_mem_eq(prefill, logits, 61 * sizeof *logits);
+        ck_assert_mem_eq(steps, other_logits, 61 * sizeof *logits);
+    }
+}
+END_TEST
+
+static void use_allocator(struct pnd_context *ctx, struct test_alloc *counter)
+{
+    test_alloc_init(counter);
+    *ctx = *test_context();
+    ctx->alloc = counter->alloc;
+    pnd_session_destroy(session);
+    session = NULL;
+}
+
+/* A 4096 context must not cost its memory before it is used, and a step takes
+ * none. */
+START_TEST(memory_follows_the_positions_in_use)
+{
+    struct pnd_context ctx;
+    struct test_alloc counter;
+    use_allocator(&ctx, &counter);
+    ck_assert_ok(pnd_session_create(&session, &ctx, llama, 4096));
+    ck_assert_uint_eq(pnd_session_get_cache_bytes(session), 0);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 100, NULL));
+    /* 128 rows of keys and values of 16 in 2 layers, and of 32. */
+    ck_assert_uint_eq(pnd_session_get_cache_bytes(session),
+                      128 * (2 * 2 * 16 + 32) * sizeof(float));
+    long before = atomic_load(&counter.count);
+    for (size_t i = 0; i < 28; i++) {
+        ck_assert_ok(pnd_session_push_tokens(session, tokens + i, 1, NULL));
+        pnd_session_get_logits(session);
+    }
+    ck_assert_int_eq(atomic_load(&counter.count), before);
+    pnd_session_destroy(session);
+    session = NULL;
+    ck_assert_int_eq(atomic_load(&counter.live), 0);
+}
+END_TEST
+
+START_TEST(creation_survives_any_failing_allocation)
+{
+    struct pnd_context ctx;
+    struct test_alloc counter;
+    panda_status status = PANDA_E_MEMORY;
+    for (long n = 1; status != PANDA_OK; n++) {
+        use_allocator(&ctx, &counter);
+        counter.fail_at = n;
+        status = pnd_session_create(&session, &ctx, llama, CONTEXT);
+        ck_assert(status == PANDA_OK || status == PANDA_E_MEMORY);
+        pnd_session_destroy(session);
+        session = NULL;
+        ck_assert_int_eq(atomic_load(&counter.live), 0);
+        ck_assert_int_lt(n, 100);
+    }
+}
+END_TEST
+
+START_TEST(a_push_without_memory_leaves_the_session_usable)
+{
+    struct pnd_context ctx;
+    struct test_alloc counter;
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 40, NULL));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens + 40, 200, NULL));
+    keep_logits(other_logits);
+    use_allocator(&ctx, &counter);
+    ck_assert_ok(pnd_session_create(&session, &ctx, llama, CONTEXT));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 40, NULL));
+    keep_logits(logits);
+    panda_status status = PANDA_E_MEMORY;
+    for (long n = 1; status != PANDA_OK; n++) {
+        counter.fail_at = atomic_load(&counter.count) + n;
+        status = pnd_session_push_tokens(session, tokens + 40, 200, NULL);
+        counter.fail_at = 0;
+        if (status == PANDA_OK)
+            break;
+        ck_assert_int_eq(status, PANDA_E_MEMORY);
+        ck_assert_uint_eq(pnd_session_get_positions(session), 40);
+        assert_logits_equal(logits);
+        ck_assert_int_lt(n, 100);
+    }
+    assert_logits_equal(other_logits);
+    pnd_session_destroy(session);
+    session = NULL;
+    ck_assert_int_eq(atomic_load(&counter.live), 0);
+}
+END_TEST
+
+START_TEST(sessions_share_weights)
+{
+    struct pnd_session *second;
+    ck_assert_ok(pnd_session_create(&second, test_context(), llama, 16));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 9, NULL));
+    ck_assert_ok(pnd_session_push_tokens(second, tokens + 50, 9, NULL));
+    keep_logits(logits);
+    ck_assert_ok(pnd_session_push_tokens(second, tokens, 1, NULL));
+    assert_logits_equal(logits);
+    pnd_session_destroy(second);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("session");
+    TCase *tc = tcase_create("session");
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, an_empty_session_has_no_logits);
+    tcase_add_test(tc, long_prompts_equal_the_reference);
+    tcase_add_test(tc, one_by_one_equals_all_at_once);
+    tcase_add_test(tc, vectors_equal_the_tokens_they_belong_to);
+    tcase_add_test(tc, truncation_goes_back_in_time);
+    tcase_add_test(tc, a_full_context_is_told_with_both_numbers);
+    tcase_add_test(tc, tokens_outside_the_vocabulary_are_refused);
+    tcase_add_test(tc, an_empty_context_is_refused);
+    tcase_add_test(tc, progress_reaches_the_end);
+    tcase_add_test(tc, a_stopped_push_changes_nothing);
+    tcase_add_test(tc, threads_do_not_change_results);
+    tcase_add_test(tc, memory_follows_the_positions_in_use);
+    tcase_add_test(tc, creation_survives_any_failing_allocation);
+    tcase_add_test(tc, a_push_without_memory_leaves_the_session_usable);
+    tcase_add_test(tc, sessions_share_weights);
+    suite_add_tcase(suite, tc);
+    return test_run(suite);
+}
