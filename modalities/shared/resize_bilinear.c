@@ -8,19 +8,19 @@ struct tap {
     float weight;
 };
 
+/* The position is computed in double: closer to what the reference gives than
+ * torch's documented float formula. */
 static struct tap get_tap(uint64_t at, uint64_t resized, uint32_t length)
 {
-    float scale = (float)length / (float)resized;
-    float source = scale * ((float)at + 0.5f) - 0.5f;
+    double scale = (double)length / (double)resized;
+    double source = scale * ((double)at + 0.5) - 0.5;
     if (source < 0)
         source = 0;
     struct tap tap = {.first = length - 1};
-    if (source < (float)(length - 1))
+    if (source < (double)(length - 1))
         tap.first = (uint32_t)source;
-    if (tap.first > length - 1) /* a float may round up past the end */
-        tap.first = length - 1;
     tap.second = tap.first + (tap.first < length - 1);
-    tap.weight = source - (float)tap.first;
+    tap.weight = (float)(source - (double)tap.first);
     return tap;
 }
 
