@@ -50,13 +50,14 @@ static panda_status describe(const void *state,
     panda_status status = get_options(host, input, &options);
     if (status < 0)
         return status;
-    if (tensor->rank != 3 || tensor->shape[0] != 1 || tensor->shape[1] == 0 ||
-        tensor->shape[1] > MAX_MELS || tensor->shape[2] == 0)
+    const uint32_t *shape = tensor->shape;
+    if (tensor->element != PANDA_ELEMENT_F32 || tensor->rank != 3 ||
+        shape[0] != 1 || shape[1] == 0 || shape[1] > MAX_MELS || shape[2] == 0)
         return pnd_host_fail(host, PANDA_E_SHAPE,
-                             "the model wants a tensor of rank %u and shape "
-                             "%u, %u, %u; expected 1, mel bins, frames",
-                             tensor->rank, tensor->shape[0], tensor->shape[1],
-                             tensor->shape[2]);
+                             "the encoder wants %u dimensions of %u x %u x %u, "
+                             "expected 3 dimensions of floats, 1 x mel bins x "
+                             "frames",
+                             tensor->rank, shape[0], shape[1], shape[2]);
     tensor->items = options.clips;
     return PANDA_OK;
 }
