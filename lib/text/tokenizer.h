@@ -31,15 +31,16 @@ int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
 
 uint64_t pnd_tokenizer_get_heap_bytes(const struct pnd_tokenizer *t);
 
-/** Append the ids (int32) of the text to `ids`. `flags`: PANDA_TOKENIZE_*
- *  (pandagpt/model.h). Time is O(n log n) whatever the text. */
+/** Append the ids (int32) of the text to `ids`; nothing on failure. `flags`:
+ *  PANDA_TOKENIZE_* (pandagpt/model.h); BOS is PANDA_E_UNSUPPORTED when there
+ *  is none. Time is O(n log n) whatever the text. */
 panda_status pnd_tokenizer_encode(const struct pnd_tokenizer *t,
                                   const char *text, size_t length,
                                   uint32_t flags, struct pnd_buffer *ids);
 
 /** Append the text of the ids to `text`, as the reference's
- *  tokenizer.decode(ids, skip_special_tokens=!keep_special). Ids are in
- *  range. */
+ *  tokenizer.decode(ids, skip_special_tokens=!keep_special).
+ *  PANDA_E_ARGUMENT for an id out of range. */
 panda_status pnd_tokenizer_decode(const struct pnd_tokenizer *t,
                                   const int32_t *ids, size_t count,
                                   bool keep_special, struct pnd_buffer *text);
@@ -48,18 +49,21 @@ panda_status pnd_tokenizer_decode(const struct pnd_tokenizer *t,
  * put together, are what pnd_tokenizer_decode(..., false) gives for all ids. */
 struct pnd_stream {
     const struct pnd_tokenizer *tokenizer;
-    bool started;        /* a piece was seen: spaces in front count now */
-    uint8_t pending[4];  /* bytes of a character that is not whole yet */
+    uint8_t pending[4]; /* bytes of a character that is not whole yet */
     uint32_t pending_size;
-    uint32_t previous;   /* of the tokenizer; for spaces around added tokens */
+    /* Added tokens cut the answer into parts with a space between them. A
+     * part loses the space its first piece begins with. */
+    bool has_part;  /* a part came before */
+    bool in_part;
+    bool at_start;  /* of a part: such a space may come */
+    bool was_space; /* it was the last piece */
+    bool has_text;  /* the part is not empty */
 };
 
-/** `first`: the answer's first piece loses the space in front, as decoding
- *  does. */
 void pnd_stream_init(struct pnd_stream *s, const struct pnd_tokenizer *t);
 panda_status pnd_stream_push(struct pnd_stream *s, int32_t id,
                              struct pnd_buffer *text);
-/** The end: an unfinished character becomes U+FFFD. */
+/** The end: each byte of an unfinished character becomes U+FFFD. */
 panda_status pnd_stream_flush(struct pnd_stream *s, struct pnd_buffer *text);
 
 #endif

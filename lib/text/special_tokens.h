@@ -1,0 +1,22 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_TEXT_SPECIAL_TOKENS_H
+#define PND_TEXT_SPECIAL_TOKENS_H
+
+#include "base/context.h"
+#include "text/sentencepiece_model.h"
+
+/* The files that HF puts beside tokenizer.model: tokenizer_config.json,
+ * special_tokens_map.json (which wins) and added_tokens.json. Read as the
+ * reference's tokenizer class reads them, after which the reference makes its
+ * padding token the end token: a "pad_token" is found in parsed text, but it
+ * is no special token. */
+
+/** Add the tokens of added_tokens.json to the vocabulary, set the flags of all
+ *  tokens that the files name, and set `bos` and `eos` where they do. Files
+ *  that are not there say nothing. */
+panda_status pnd_special_tokens_read(struct pnd_sentencepiece *model,
+                                     const struct pnd_context *ctx,
+                                     const char *path, const char *folder);
+
+#endif
