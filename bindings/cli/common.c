@@ -1,0 +1,334 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "common.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char model_help[] =
+    "Model (files as published):\n"
+    "  --imagebind F.pth         encoders\n"
+    "  --imagebind-config F.json head counts, where the widths are not\n"
+    "                            ImageBind-huge's (default: F.json beside "
+    "F.pth)\n"
+    "  --clip-vocab F.gz         vocabulary of the text encoder\n"
+    "                            (bpe_simple_vocab_16e6.txt.gz)\n"
+    "  --decoder DIR_OR_FILE     LLaMA-family folder\n"
+    "  --tokenizer F.model       its vocabulary, when it lies elsewhere\n"
+    "  --adapter F.pt            PandaGPT delta: projection and LoRA\n"
+    "  --lora-alpha A            default: equal to the rank\n"
+    "  --model FILE              any one of these, told by its content\n"
+    "  --threads N               default: the processors this process may use\n"
+    "  --cpu-mask M              PANDA_CPU_* bits that may be used\n"
+    "  -v, --verbose             log to stderr; twice for more\n";
+
+const char media_help[] =
+    "Media (repeatable, in any order):\n"
+    "  --image F  --video F  --audio F  --depth F  --thermal F  --imu F\n"
+    "  --text S\n"
+    "  --depth-unit mm|m         default: mm for integers, m for floats\n"
+    "  --depth-sensor kv1|kv1_b|kv2|realsense|xtion\n"
+    "  --depth-baseline M        metres, instead of the sensor's\n"
+    "  --depth-focal PX          focal length in pixels, default 570\n"
+    "  --depth-sun-rotated       16-bit values stored as in SUN RGB-D\n";
+
+int fail_with_message(void)
+{
+    fprintf(stderr, "panda: %s\n", panda_error_get_message());
+    return EXIT_FAILED;
+}
+
+int fail_usage(const char *command, const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "panda %s: ", command);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "; see panda %s --help\n", command);
+    return EXIT_USAGE;
+}
+
+bool parse_number(double *out, const char *option, const char *value, double lo,
+                  double hi)
+{
+    char *end;
+    errno = 0;
+    *out = strtod(value, &end);
+    if (*value && !*end && errno == 0 && *out >= lo && *out <= hi)
+        return true;
+    fprintf(stderr, "panda: --%s %s: expected a number in %g..%g\n", option,
+            value, lo, hi);
+    return false;
+}
+
+bool parse_count(uint64_t *out, const char *option, const char *value,
+                 uint64_t lo, uint64_t hi)
+{
+    char *end;
+    errno = 0;
+    *out = strtoull(value, &end, 0);
+    if (*value && *value != '-' && !*end && errno == 0 && *out >= lo &&
+        *out <= hi)
+        return true;
+    fprintf(stderr, "panda: --%s %s: expected a whole number in %llu..%llu\n",
+            option, value, (unsigned long long)lo, (unsigned long long)hi);
+    return false;
+}
+
+/* --model: the option that the file's content asks for. */
+static bool take_any_file(struct model_args *args, const char *path)
+{
+    panda_runtime *runtime;
+    panda_file_kind kind = PANDA_FILE_UNKNOWN;
+    if (!create_runtime(&runtime, args))
+        return false;
+    panda_status status = panda_model_find_kind(&kind, runtime, path);
+    if (status < 0)
+        fail_with_message();
+    panda_runtime_destroy(runtime);
+    if (status < 0)
+        return false;
+    switch (kind) {
+    case PANDA_FILE_IMAGEBIND:
+        args->imagebind = path;
+        return true;
+    case PANDA_FILE_DECODER:
+        args->decoder = path;
+        return true;
+    case PANDA_FILE_ADAPTER:
+        args->adapter = path;
+        return true;
+    case PANDA_FILE_TOKENIZER:
+        args->tokenizer = path;
+        return true;
+    case PANDA_FILE_CLIP_VOCAB:
+        args->clip_vocab = path;
+        return true;
+    default:
+        fprintf(stderr,
+                "panda: %s: is none of ImageBind weights, a decoder, an "
+                "adapter, a tokenizer.model or CLIP merges\n",
+                path);
+        return false;
+    }
+}
+
+bool take_model_option(struct model_args *args, int option, const char *value)
+{
+    double number;
+    uint64_t count;
+    switch (option) {
+    case OPT_MODEL:
+        return take_any_file(args, value);
+    case OPT_IMAGEBIND:
+        args->imagebind = value;
+        return true;
+    case OPT_IMAGEBIND_CONFIG:
+        args->imagebind_config = value;
+        return true;
+    case OPT_CLIP_VOCAB:
+        args->clip_vocab = value;
+        return true;
+    case OPT_DECODER:
+        args->decoder = value;
+        return true;
+    case OPT_TOKENIZER:
+        args->tokenizer = value;
+        return true;
+    case OPT_ADAPTER:
+        args->adapter = value;
+        return true;
+    case OPT_LORA_ALPHA:
+        if (!parse_number(&number, "lora-alpha", value, 1e-6, 1e6))
+            return false;
+        args->lora_alpha = (float)number;
+        return true;
+    case OPT_THREADS:
+        if (!parse_count(&count, "threads", value, 1, 1024))
+            return false;
+        args->threads = (uint32_t)count;
+        return true;
+    case OPT_CPU_MASK:
+        return parse_count(&args->cpu_mask, "cpu-mask", value, 1, UINT64_MAX);
+    case 'v':
+        args->verbose++;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool find_word(int32_t *out, const char *option, const char *value,
+                      const char *const *words)
+{
+    for (int32_t i = 0; words[i]; i++) {
+        if (strcmp(words[i], value) == 0) {
+            *out = i + 1; /* the enums count from 1 in this order */
+            return true;
+        }
+    }
+    fprintf(stderr, "panda: --%s %s: expected", option, value);
+    for (int32_t i = 0; words[i]; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", words[i]);
+    fprintf(stderr, "\n");
+    return false;
+}
+
+bool take_media_option(struct media_args *args, int option, const char *value)
+{
+    static const char *const units[] = {"mm", "m", NULL};
+    static const char *const sensors[] = {"kv1",       "kv1_b", "kv2",
+                                          "realsense", "xtion", NULL};
+    panda_modality modality = option - OPT_MEDIA;
+    args->depth.struct_size = sizeof args->depth;
+    switch (option) {
+    case OPT_DEPTH_UNIT:
+        return find_word(&args->depth.unit, "depth-unit", value, units);
+    case OPT_DEPTH_SENSOR:
+        return find_word(&args->depth.sensor, "depth-sensor", value, sensors);
+    case OPT_DEPTH_BASELINE:
+        return parse_number(&args->depth.baseline, "depth-baseline", value,
+                            1e-6, 1e3);
+    case OPT_DEPTH_FOCAL:
+        return parse_number(&args->depth.focal_length, "depth-focal", value,
+                            1e-3, 1e6);
+    case OPT_DEPTH_SUN:
+        args->depth.sun_rotated = PANDA_SWITCH_ON;
+        return true;
+    default:
+        break;
+    }
+    if (!panda_modality_get_name(modality))
+        return false;
+    if (args->count == MAX_MEDIA) {
+        fprintf(stderr, "panda: more than %d media on one command line\n",
+                MAX_MEDIA);
+        return false;
+    }
+    args->items[args->count++] = (struct media_item){modality, value};
+    return true;
+}
+
+panda_status describe_media(panda_input *input, const struct media_args *args,
+                            const struct media_item *item)
+{
+    panda_status status;
+    if (item->modality == PANDA_MODALITY_TEXT)
+        status = panda_input_init_text(input, sizeof *input, item->value,
+                                       strlen(item->value));
+    else
+        status = panda_input_init_path(input, sizeof *input, item->modality,
+                                       item->value);
+    if (status == PANDA_OK && item->modality == PANDA_MODALITY_DEPTH &&
+        args->depth.struct_size)
+        input->depth_options = &args->depth;
+    return status;
+}
+
+static void print_log(panda_log_level level, const char *message, void *user)
+{
+    static const char *const names[] = {"", "error", "warning", "info",
+                                        "debug"};
+    (void)user;
+    fprintf(stderr, "panda: %s: %s\n", names[level], message);
+}
+
+bool create_runtime(panda_runtime **runtime, const struct model_args *args)
+{
+    panda_runtime_options options;
+    panda_runtime_options_init(&options, sizeof options);
+    options.threads = args->threads;
+    options.cpu_mask = args->cpu_mask;
+    options.log = print_log;
+    options.log_level = args->verbose > 1   ? PANDA_LOG_DEBUG
+                        : args->verbose > 0 ? PANDA_LOG_INFO
+                                            : PANDA_LOG_WARN;
+    /* This program uses OpenBLAS for nothing else. */
+    options.flags = PANDA_RUNTIME_SET_BLAS_THREADS;
+    if (panda_runtime_create(runtime, &options) == PANDA_OK)
+        return true;
+    fail_with_message();
+    return false;
+}
+
+bool open_model(panda_runtime **runtime, panda_model **model,
+                const struct model_args *args)
+{
+    *model = NULL;
+    if (!create_runtime(runtime, args))
+        return false;
+    panda_model_options options;
+    panda_model_options_init(&options, sizeof options);
+    options.modalities = args->modalities;
+    options.imagebind = args->imagebind;
+    options.imagebind_config = args->imagebind_config;
+    options.clip_vocab = args->clip_vocab;
+    options.decoder = args->decoder;
+    options.tokenizer = args->tokenizer;
+    options.adapter = args->adapter;
+    options.lora_alpha = args->lora_alpha;
+    if (panda_model_open(model, *runtime, &options) == PANDA_OK)
+        return true;
+    fail_with_message();
+    panda_runtime_destroy(*runtime);
+    *runtime = NULL;
+    return false;
+}
+
+void print_json_string(const char *text, size_t length)
+{
+    putchar('"');
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c == '"' || c == '\\')
+            printf("\\%c", c);
+        else if (c == '\n')
+            printf("\\n");
+        else if (c == '\t')
+            printf("\\t");
+        else if (c < 0x20 || c == 0x7f)
+            printf("\\u%04x", c);
+        else
+            putchar(c);
+    }
+    putchar('"');
+}
+
+void print_json_float(float value)
+{
+    printf("%.9g", (double)value);
+}
+
+char *read_whole_file(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    char *data = NULL;
+    size_t used = 0, capacity = 0, got = 1;
+    while (file && got > 0) {
+        if (used == capacity) {
+            capacity = capacity ? capacity * 2 : 65536;
+            char *grown = realloc(data, capacity);
+            if (!grown)
+                break;
+            data = grown;
+        }
+        got = fread(data + used, 1, capacity - used, file);
+        used += got;
+    }
+    if (!file || ferror(file) || got > 0) {
+        fprintf(stderr, "panda: %s: cannot be read: %s\n", path,
+                strerror(errno));
+        free(data);
+        data = NULL;
+    }
+    if (file)
+        fclose(file);
+    *size = used;
+    return data;
+}

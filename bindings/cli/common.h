@@ -1,0 +1,138 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PANDA_CLI_COMMON_H
+#define PANDA_CLI_COMMON_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include <pandagpt/pandagpt.h>
+
+/* What the commands of the panda program share. Exit codes: 0 done, 1 something
+ * failed (one line each on stderr), 2 wrong usage. */
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+/** Options that every command with a model takes. */
+struct model_args {
+    const char *imagebind, *imagebind_config, *clip_vocab;
+    const char *decoder, *tokenizer, *adapter;
+    float lora_alpha;
+    uint32_t modalities; /* to load; 0: all */
+    uint32_t threads;
+    uint64_t cpu_mask;
+    int verbose;
+};
+
+/* Codes of long options, above any character. */
+enum {
+    OPT_MODEL = 256,
+    OPT_IMAGEBIND,
+    OPT_IMAGEBIND_CONFIG,
+    OPT_CLIP_VOCAB,
+    OPT_DECODER,
+    OPT_TOKENIZER,
+    OPT_ADAPTER,
+    OPT_LORA_ALPHA,
+    OPT_THREADS,
+    OPT_CPU_MASK,
+    OPT_MEDIA, /* + panda_modality */
+    OPT_DEPTH_UNIT = OPT_MEDIA + 32,
+    OPT_DEPTH_SENSOR,
+    OPT_DEPTH_BASELINE,
+    OPT_DEPTH_FOCAL,
+    OPT_DEPTH_SUN,
+    OPT_OWN /* first of a command's own */
+};
+
+/* Rows for the option tables of the commands. */
+#define MODEL_OPTIONS                                                          \
+  {"model", required_argument, NULL, OPT_MODEL},                               \
+      {"imagebind", required_argument, NULL, OPT_IMAGEBIND},                   \
+      {"imagebind-config", required_argument, NULL, OPT_IMAGEBIND_CONFIG},     \
+      {"clip-vocab", required_argument, NULL, OPT_CLIP_VOCAB},                 \
+      {"decoder", required_argument, NULL, OPT_DECODER},                       \
+      {"tokenizer", required_argument, NULL, OPT_TOKENIZER},                   \
+      {"adapter", required_argument, NULL, OPT_ADAPTER},                       \
+      {"lora-alpha", required_argument, NULL, OPT_LORA_ALPHA},                 \
+      {"threads", required_argument, NULL, OPT_THREADS},                       \
+      {"cpu-mask", required_argument, NULL, OPT_CPU_MASK},                     \
+      {"verbose", no_argument, NULL, 'v'},                                     \
+  {                                                                            \
+    "help", no_argument, NULL, 'h'                                             \
+  }
+
+#define MEDIA_OPTIONS                                                          \
+  {"image", required_argument, NULL, OPT_MEDIA + PANDA_MODALITY_IMAGE},        \
+      {"video", required_argument, NULL, OPT_MEDIA + PANDA_MODALITY_VIDEO},    \
+      {"audio", required_argument, NULL, OPT_MEDIA + PANDA_MODALITY_AUDIO},    \
+      {"depth", required_argument, NULL, OPT_MEDIA + PANDA_MODALITY_DEPTH},    \
+      {"thermal", required_argument, NULL,                                     \
+       OPT_MEDIA + PANDA_MODALITY_THERMAL},                                    \
+      {"imu", required_argument, NULL, OPT_MEDIA + PANDA_MODALITY_IMU},        \
+      {"text", required_argument, NULL, OPT_MEDIA + PANDA_MODALITY_TEXT},      \
+      {"depth-unit", required_argument, NULL, OPT_DEPTH_UNIT},                 \
+      {"depth-sensor", required_argument, NULL, OPT_DEPTH_SENSOR},             \
+      {"depth-baseline", required_argument, NULL, OPT_DEPTH_BASELINE},         \
+      {"depth-focal", required_argument, NULL, OPT_DEPTH_FOCAL},               \
+  {                                                                            \
+    "depth-sun-rotated", no_argument, NULL, OPT_DEPTH_SUN                      \
+  }
+
+extern const char model_help[]; /* of MODEL_OPTIONS */
+extern const char media_help[]; /* of MEDIA_OPTIONS */
+
+/** One media flag of the command line. */
+struct media_item {
+    panda_modality modality;
+    const char *value; /* path, or the text of --text */
+};
+
+#define MAX_MEDIA 4096
+
+struct media_args {
+    struct media_item items[MAX_MEDIA];
+    size_t count;
+    panda_depth_options depth; /* for all depth items */
+};
+
+/** Take an option of MODEL_OPTIONS or MEDIA_OPTIONS. False: not one of them, or
+ *  its value is wrong (said on stderr). */
+bool take_model_option(struct model_args *args, int option, const char *value);
+bool take_media_option(struct media_args *args, int option, const char *value);
+
+/** Describe an item of the command line; `input` borrows from `args`. */
+panda_status describe_media(panda_input *input, const struct media_args *args,
+                            const struct media_item *item);
+
+/** Numbers of the command line; false (said on stderr) when out of range. */
+bool parse_number(double *out, const char *option, const char *value, double lo,
+                  double hi);
+bool parse_count(uint64_t *out, const char *option, const char *value,
+                 uint64_t lo, uint64_t hi);
+
+/** Create the runtime and open the model; says on stderr why not. */
+bool open_model(panda_runtime **runtime, panda_model **model,
+                const struct model_args *args);
+bool create_runtime(panda_runtime **runtime, const struct model_args *args);
+
+/** "panda: " and the library's message on stderr; returns EXIT_FAILED. */
+int fail_with_message(void);
+
+/** One line on stderr; returns EXIT_USAGE. */
+int fail_usage(const char *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/** JSON on stdout: a string with quotes, a number that reads back equal. */
+void print_json_string(const char *text, size_t length);
+void print_json_float(float value);
+
+/** Whole content of a file on the heap; NULL (said on stderr) on failure. */
+char *read_whole_file(const char *path, size_t *size);
+
+int command_embed(int argc, char **argv);
+int command_chat(int argc, char **argv);
+int command_tokenize(int argc, char **argv);
+int command_info(int argc, char **argv);
+
+#endif

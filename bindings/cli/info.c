@@ -1,0 +1,213 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "common.h"
+
+static const char help[] =
+    "usage: panda info FILE... [OPTION]...\n"
+    "\n"
+    "Say what model files hold: parts, dimensions, formats, memory, and what "
+    "is\n"
+    "missing for a chat. FILE is any published file or folder, told by its\n"
+    "content; all are opened together.\n"
+    "\n"
+    "  --json                    one JSON object\n"
+    "\n";
+
+static const char example[] =
+    "\nExample:\n"
+    "  panda info imagebind_huge.pth vicuna-7b-v0 pandagpt_7b.pt --json\n";
+
+struct info_args {
+    struct model_args model;
+    bool json;
+};
+
+static int parse(struct info_args *args, int argc, char **argv)
+{
+    enum { OPT_JSON = OPT_OWN };
+    static const struct option options[] = {
+        MODEL_OPTIONS,
+        {"json", no_argument, NULL, OPT_JSON},
+        {0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "hv", options, NULL)) != -1) {
+        if (option == 'h') {
+            printf("%s%s%s", help, model_help, example);
+            return EXIT_DONE;
+        }
+        if (option == OPT_JSON)
+            args->json = true;
+        else if (!take_model_option(&args->model, option, optarg))
+            return EXIT_USAGE;
+    }
+    for (int i = optind; i < argc; i++) {
+        if (!take_model_option(&args->model, OPT_MODEL, argv[i]))
+            return EXIT_FAILED;
+    }
+    if (!args->model.imagebind && !args->model.decoder &&
+        !args->model.adapter && !args->model.tokenizer &&
+        !args->model.clip_vocab)
+        return fail_usage("info", "no file given");
+    return -1;
+}
+
+static const struct {
+    uint32_t bit;
+    const char *name;
+    const char *file; /* what brings it */
+} parts[] = {
+    {PANDA_PART_ENCODERS, "encoders", "ImageBind weights"},
+    {PANDA_PART_CLIP_VOCAB, "clip_vocab", "bpe_simple_vocab_16e6.txt.gz"},
+    {PANDA_PART_PROJECTOR, "projector", "PandaGPT delta"},
+    {PANDA_PART_LORA, "lora", "PandaGPT delta"},
+    {PANDA_PART_DECODER, "decoder", "LLaMA-family folder"},
+    {PANDA_PART_TOKENIZER, "tokenizer", "tokenizer.model"},
+};
+
+#define PARTS (sizeof parts / sizeof *parts)
+
+static void print_json_parts(const char *key, uint32_t mask)
+{
+    const char *comma = "";
+    printf("\"%s\": [", key);
+    for (size_t i = 0; i < PARTS; i++) {
+        if (!(parts[i].bit & mask))
+            continue;
+        printf("%s\"%s\"", comma, parts[i].name);
+        comma = ", ";
+    }
+    printf("]");
+}
+
+static void print_json_format(const char *key, const char *format)
+{
+    if (format)
+        printf("\"%s\": \"%s\"", key, format);
+    else
+        printf("\"%s\": null", key);
+}
+
+static void print_json_towers(const panda_model *model)
+{
+    const char *comma = "";
+    printf("\"encoders\": {");
+    for (panda_modality m = 1; m < PANDA_MODALITY_COUNT; m++) {
+        panda_tower_info t = {.struct_size = sizeof t};
+        if (!panda_model_has_modality(model, m) ||
+            panda_model_get_tower_info(model, m, &t) < 0)
+            continue;
+        printf("%s\"%s\": {\"width\": %u, \"blocks\": %u, \"heads\": %u, "
+               "\"tokens\": %u, \"parameters\": %llu, \"scale\": ",
+               comma, panda_modality_get_name(m), t.width, t.blocks, t.heads,
+               t.tokens, (unsigned long long)t.parameters);
+        print_json_float(t.scale);
+        printf("}");
+        comma = ", ";
+    }
+    printf("}");
+}
+
+static void print_json(const panda_model *model, const panda_model_info *i,
+                       const panda_cpu_features *cpu, uint32_t missing)
+{
+    printf("{");
+    print_json_parts("parts", i->parts);
+    printf(", ");
+    print_json_parts("missing", missing);
+    printf(", \"embedding_dim\": %u, ", i->embedding_dim);
+    print_json_towers(model);
+    printf(", \"decoder\": {\"hidden\": %u, \"layers\": %u, \"heads\": %u, "
+           "\"kv_heads\": %u, \"vocab_size\": %u, \"context_length\": %u, "
+           "\"rope_base\": ",
+           i->hidden_dim, i->layers, i->heads, i->kv_heads, i->vocab_size,
+           i->context_length);
+    print_json_float(i->rope_base);
+    printf("}, \"lora\": {\"rank\": %u, \"alpha\": ", i->lora_rank);
+    print_json_float(i->lora_alpha);
+    printf(", \"merged\": %s}, \"formats\": {",
+           i->lora_merged ? "true" : "false");
+    print_json_format("encoders", i->encoder_format);
+    printf(", ");
+    print_json_format("decoder", i->decoder_format);
+    printf("}, \"memory\": {\"mapped_bytes\": %llu, \"heap_bytes\": %llu}, "
+           "\"cpu\": {\"threads\": %u, \"detected\": %llu, \"used\": %llu, "
+           "\"providers\": %u}}\n",
+           (unsigned long long)i->mapped_bytes,
+           (unsigned long long)i->heap_bytes, cpu->threads,
+           (unsigned long long)cpu->detected, (unsigned long long)cpu->used,
+           cpu->providers);
+}
+
+static void print_towers(const panda_model *model, const panda_model_info *i)
+{
+    printf("encoders (%s, embeddings of %u numbers)\n", i->encoder_format,
+           i->embedding_dim);
+    for (panda_modality m = 1; m < PANDA_MODALITY_COUNT; m++) {
+        panda_tower_info t = {.struct_size = sizeof t};
+        if (!panda_model_has_modality(model, m) ||
+            panda_model_get_tower_info(model, m, &t) < 0)
+            continue;
+        printf("  %-8s %u wide, %u blocks, %u heads, %u tokens, %.1f M "
+               "parameters, scale %g\n",
+               panda_modality_get_name(m), t.width, t.blocks, t.heads, t.tokens,
+               (double)t.parameters / 1e6, (double)t.scale);
+    }
+}
+
+static void print_text(const panda_model *model, const panda_model_info *i,
+                       const panda_cpu_features *cpu, uint32_t missing)
+{
+    if (i->parts & PANDA_PART_ENCODERS)
+        print_towers(model, i);
+    if (i->parts & PANDA_PART_PROJECTOR)
+        printf("projection: %u to %u\n", i->embedding_dim, i->hidden_dim);
+    if (i->parts & PANDA_PART_DECODER)
+        printf("decoder (%s): %u wide, %u layers, %u heads, %u key/value "
+               "heads, context %u\n",
+               i->decoder_format, i->hidden_dim, i->layers, i->heads,
+               i->kv_heads, i->context_length);
+    if (i->parts & PANDA_PART_LORA)
+        printf("LoRA: rank %u, alpha %g, %s\n", i->lora_rank,
+               (double)i->lora_alpha,
+               i->lora_merged ? "merged" : "as a side path");
+    if (i->parts & PANDA_PART_TOKENIZER)
+        printf("vocabulary: %u pieces\n", i->vocab_size);
+    printf("memory: %.1f MB mapped, %.1f MB on the heap\n",
+           (double)i->mapped_bytes / 1e6, (double)i->heap_bytes / 1e6);
+    printf("processor: %u threads, instruction sets %#llx of %#llx\n",
+           cpu->threads, (unsigned long long)cpu->used,
+           (unsigned long long)cpu->detected);
+    for (size_t p = 0; p < PARTS; p++) {
+        if (parts[p].bit & missing)
+            printf("missing: %s (%s)\n", parts[p].name, parts[p].file);
+    }
+}
+
+int command_info(int argc, char **argv)
+{
+    struct info_args args = {0};
+    panda_runtime *runtime;
+    panda_model *model;
+    int code = parse(&args, argc, argv);
+    if (code >= 0)
+        return code;
+    if (!open_model(&runtime, &model, &args.model))
+        return EXIT_FAILED;
+    panda_model_info info = {.struct_size = sizeof info};
+    panda_cpu_features cpu = {.struct_size = sizeof cpu};
+    code = EXIT_DONE;
+    if (panda_model_get_info(model, &info) < 0 ||
+        panda_runtime_get_cpu_features(runtime, &cpu) < 0) {
+        code = fail_with_message();
+    } else {
+        uint32_t missing = ~info.parts;
+        (args.json ? print_json : print_text)(model, &info, &cpu, missing);
+    }
+    panda_model_close(model);
+    panda_runtime_destroy(runtime);
+    return code;
+}

@@ -1,0 +1,150 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "interactive.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pandagpt_config.h"
+
+#if HAVE_LIBEDIT
+#  include <editline/readline.h>
+#endif
+
+static panda_chat *volatile answering;
+
+static void handle_interrupt(int signal)
+{
+    (void)signal;
+    panda_chat_cancel(answering); /* an atomic store; NULL is allowed */
+}
+
+void cancel_on_interrupt(panda_chat *chat)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    answering = chat;
+    if (chat)
+        action.sa_handler = handle_interrupt;
+    sigaction(SIGINT, &action, NULL);
+}
+
+int32_t print_piece(const char *text, size_t length, void *user)
+{
+    (void)user;
+    fwrite(text, 1, length, stdout);
+    fflush(stdout);
+    return 0;
+}
+
+/* A line without its break, to be freed; NULL at the end. */
+static char *read_line(bool on_terminal)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+#if HAVE_LIBEDIT
+    if (on_terminal) {
+        line = readline("> ");
+        if (line && *line)
+            add_history(line);
+        return line;
+    }
+#endif
+    if (on_terminal) {
+        printf("> ");
+        fflush(stdout);
+    }
+    ssize_t length = getline(&line, &capacity, stdin);
+    if (length < 0) {
+        free(line);
+        return NULL;
+    }
+    if (length > 0 && line[length - 1] == '\n')
+        line[length - 1] = '\0';
+    return line;
+}
+
+static void print_commands(void)
+{
+    printf("/image F, /video F, /audio F, /depth F, /thermal F, /imu F, "
+           "/text S   attach\n"
+           "/reset   forget the conversation and what is attached\n"
+           "/quit    leave (as Ctrl-D); Ctrl-C stops an answer\n");
+}
+
+static void attach(panda_chat *chat, const struct media_args *media,
+                   const char *name, const char *value)
+{
+    struct media_item item = {.value = value};
+    panda_input input;
+    if (panda_modality_find(&item.modality, name) < 0) {
+        printf("/%s: there is no such command, /help lists them\n", name);
+        return;
+    }
+    if (*value == '\0') {
+        printf("/%s: expected a file\n", name);
+        return;
+    }
+    cancel_on_interrupt(chat);
+    if (describe_media(&input, media, &item) < 0 ||
+        panda_chat_attach(chat, &input) < 0)
+        fail_with_message();
+    else
+        printf("attached %s\n", value);
+    cancel_on_interrupt(NULL);
+}
+
+static void ask(panda_chat *chat, const char *question,
+                const panda_generate_options *options)
+{
+    cancel_on_interrupt(chat);
+    panda_status status =
+        panda_chat_ask(chat, question, options, print_piece, NULL);
+    cancel_on_interrupt(NULL);
+    printf("\n");
+    if (status < 0)
+        fail_with_message();
+}
+
+/* False: leave. */
+static bool run_line(panda_chat *chat, const struct media_args *media,
+                     const panda_generate_options *options, char *line)
+{
+    if (line[0] != '/') {
+        if (line[strspn(line, " \t")] != '\0')
+            ask(chat, line, options);
+        return true;
+    }
+    char *value = line + strcspn(line, " \t");
+    if (*value)
+        *value++ = '\0';
+    value += strspn(value, " \t");
+    if (strcmp(line, "/quit") == 0)
+        return false;
+    if (strcmp(line, "/reset") == 0)
+        panda_chat_reset(chat);
+    else if (strcmp(line, "/help") == 0)
+        print_commands();
+    else
+        attach(chat, media, line + 1, value);
+    return true;
+}
+
+int run_interactive(panda_chat *chat, const struct media_args *media,
+                    const panda_generate_options *options)
+{
+    bool on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    bool go_on = true;
+    if (on_terminal)
+        printf("Ask, or /help. Ctrl-D leaves.\n");
+    while (go_on) {
+        char *line = read_line(on_terminal);
+        if (!line)
+            break;
+        go_on = run_line(chat, media, options, line);
+        free(line);
+    }
+    return EXIT_DONE;
+}

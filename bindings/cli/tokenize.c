@@ -1,0 +1,164 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common.h"
+
+static const char help[] =
+    "usage: panda tokenize --decoder D (--text S | --file F) [OPTION]...\n"
+    "\n"
+    "Turn text into ids of the decoder's vocabulary.\n"
+    "\n"
+    "  --decoder DIR_OR_FILE     folder with a tokenizer.model, or that file\n"
+    "  --text S | --file F       the text; F holds UTF-8\n"
+    "  --bos                     begin with the BOS token\n"
+    "  --parse-special           \"</s>\" and the like become special tokens\n"
+    "  --json                    {\"tokens\": [...]}\n"
+    "\n"
+    "Example:\n"
+    "  panda tokenize --decoder vicuna-7b-v0 --text 'Hello world' --json\n";
+
+struct tokenize_args {
+    struct model_args model;
+    const char *text, *file;
+    uint32_t flags;
+    bool json;
+};
+
+static int parse(struct tokenize_args *args, int argc, char **argv)
+{
+    enum { OPT_TEXT = OPT_OWN, OPT_FILE, OPT_BOS, OPT_SPECIAL, OPT_JSON };
+    static const struct option options[] = {
+        {"decoder", required_argument, NULL, OPT_DECODER},
+        {"tokenizer", required_argument, NULL, OPT_TOKENIZER},
+        {"verbose", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {"text", required_argument, NULL, OPT_TEXT},
+        {"file", required_argument, NULL, OPT_FILE},
+        {"bos", no_argument, NULL, OPT_BOS},
+        {"parse-special", no_argument, NULL, OPT_SPECIAL},
+        {"json", no_argument, NULL, OPT_JSON},
+        {0},
+    };
+    int option;
+    while ((option = getopt_long(argc, argv, "hv", options, NULL)) != -1) {
+        switch (option) {
+        case 'h':
+            printf("%s", help);
+            return EXIT_DONE;
+        case OPT_TEXT:
+            args->text = optarg;
+            break;
+        case OPT_FILE:
+            args->file = optarg;
+            break;
+        case OPT_BOS:
+            args->flags |= PANDA_TOKENIZE_BOS;
+            break;
+        case OPT_SPECIAL:
+            args->flags |= PANDA_TOKENIZE_PARSE_SPECIAL;
+            break;
+        case OPT_JSON:
+            args->json = true;
+            break;
+        default:
+            if (!take_model_option(&args->model, option, optarg))
+                return EXIT_USAGE;
+        }
+    }
+    if (optind < argc)
+        return fail_usage("tokenize", "%s is not an option", argv[optind]);
+    if (!args->model.decoder && !args->model.tokenizer)
+        return fail_usage("tokenize", "--decoder is missing");
+    if (!args->text == !args->file)
+        return fail_usage("tokenize", "expected one of --text and --file");
+    return -1;
+}
+
+/* The vocabulary alone is opened: no weights are needed to tokenise. */
+static char *find_tokenizer(const struct tokenize_args *args)
+{
+    const char *given =
+        args->model.tokenizer ? args->model.tokenizer : args->model.decoder;
+    struct stat info;
+    const char *name = "";
+    size_t length = strlen(given);
+    if (stat(given, &info) == 0 && S_ISDIR(info.st_mode)) {
+        name = "/tokenizer.model";
+    } else if (!args->model.tokenizer && length > 6 &&
+               strcmp(given + length - 6, ".model") != 0) {
+        const char *slash = strrchr(given, '/');
+        length = slash ? (size_t)(slash - given) : 0;
+        name = slash ? "/tokenizer.model" : "tokenizer.model";
+    }
+    char *path = malloc(length + strlen(name) + 1);
+    if (path)
+        sprintf(path, "%.*s%s", (int)length, given, name);
+    return path;
+}
+
+static void print_tokens(const panda_token *tokens, size_t count, bool json)
+{
+    if (json)
+        printf("{\"tokens\": [");
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0)
+            printf(json ? ", " : " ");
+        printf("%d", tokens[i]);
+    }
+    printf(json ? "]}\n" : "\n");
+}
+
+static int tokenize(const struct tokenize_args *args, const panda_model *model,
+                    const char *text, size_t length)
+{
+    size_t count = 0;
+    panda_status status =
+        panda_model_tokenize(model, NULL, 0, &count, text, length, args->flags);
+    if (status < 0 && count == 0)
+        return fail_with_message();
+    panda_token *tokens = malloc((count + 1) * sizeof *tokens);
+    int code = EXIT_FAILED;
+    if (!tokens) {
+        fprintf(stderr, "panda: out of memory\n");
+    } else if (panda_model_tokenize(model, tokens, count, &count, text, length,
+                                    args->flags) < 0) {
+        fail_with_message();
+    } else {
+        print_tokens(tokens, count, args->json);
+        code = EXIT_DONE;
+    }
+    free(tokens);
+    return code;
+}
+
+int command_tokenize(int argc, char **argv)
+{
+    struct tokenize_args args = {0};
+    int code = parse(&args, argc, argv);
+    if (code >= 0)
+        return code;
+    char *content = NULL, *path = find_tokenizer(&args);
+    size_t length = args.text ? strlen(args.text) : 0;
+    if (args.file && !(content = read_whole_file(args.file, &length))) {
+        free(path);
+        return EXIT_FAILED;
+    }
+    panda_runtime *runtime;
+    panda_model *model;
+    args.model.tokenizer = path;
+    args.model.decoder = NULL;
+    args.model.threads = 1;
+    code = EXIT_FAILED;
+    if (path && open_model(&runtime, &model, &args.model)) {
+        code = tokenize(&args, model, content ? content : args.text, length);
+        panda_model_close(model);
+        panda_runtime_destroy(runtime);
+    }
+    free(content);
+    free(path);
+    return code;
+}
