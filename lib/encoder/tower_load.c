@@ -113,14 +113,13 @@ static panda_status take_positions(struct pnd_loader *l)
     const struct pnd_tensor *tensor;
     panda_status status;
     pnd_loader_set_name(l, "preprocessors", "%s", t->spec->positions);
-    PND_TRY(pnd_loader_take(l, &tensor, 3, any));
+    PND_TRY(pnd_weights_require(&tensor, l->weights, 3, any, l->name));
     PND_TRY(pnd_loader_check(l, "tokens", tensor->shape[1],
                              t->spec->class_token ? 2 : 1, PND_MAX_TOKENS));
     PND_TRY(pnd_loader_check(l, "channels", tensor->shape[2], 1,
                              PND_MAX_WIDTH));
     t->dims.tokens = (uint32_t)tensor->shape[1];
     t->dims.width = (uint32_t)tensor->shape[2];
-    t->dims.parameters = 0; /* counted again by the next line */
     PND_TRY(pnd_loader_take_floats(l, &t->positions, 3, any));
     if (t->spec->class_token) {
         pnd_loader_set_name(l, "preprocessors", "cls_token");
