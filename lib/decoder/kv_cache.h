@@ -23,8 +23,9 @@
  * memory follows the positions in use and growing needs at most one block
  * twice.
  *
- * Elements are f32: halves would move the logits by a good part of the 1e-3
- * that the exact mode allows, and the attention reads floats. */
+ * Elements are f32. Rounding keys and values to f16 moves the logits of the
+ * reference fixtures by up to 3.5e-2 and those of its end-to-end prompts past
+ * their neighbours; floats stay within 2.5e-5, and exact mode allows 1e-3. */
 
 struct pnd_kv_block {
     float *rows; /* (capacity, width) */

@@ -16,18 +16,24 @@ static struct pnd_weights *weights;
 static struct pnd_llama *llama;
 static struct pnd_session *session;
 static int32_t tokens[COUNT];
-static float logits[64], other_logits[64];
+static float logits[512], other_logits[512]; /* (vocab_size) */
 
-static void set_up(void)
+/* A session with a decoder of the sizes in `tiny`. */
+static void open_tiny(void)
 {
-    tiny_llama_init(&tiny);
-    tiny.config.kv_heads = 2;
     tiny_llama_fill(&file, &tiny);
     ck_assert_ok(
         pnd_weights_open(&weights, test_context(), tiny_file_write(&file)));
     ck_assert_ok(pnd_llama_load(&llama, test_context(), weights, &tiny.config,
                                 NULL));
     ck_assert_ok(pnd_session_create(&session, test_context(), llama, CONTEXT));
+}
+
+static void set_up(void)
+{
+    tiny_llama_init(&tiny);
+    tiny.config.kv_heads = 2;
+    open_tiny();
     for (int32_t i = 0; i < COUNT; i++)
         tokens[i] = (i * i + 7 * i + 3) % 61;
 }
@@ -248,14 +254,22 @@ static void run_on_threads(uint32_t threads, float *prefill, float *steps)
     pnd_pool_destroy(ctx.pool);
 }
 
+/* Sizes that give every operation several pieces. */
 START_TEST(threads_do_not_change_results)
 {
-    float prefill[64], steps[64];
+    static float prefill[512], steps[512];
+    tear_down();
+    tiny.config.hidden = 272;
+    tiny.config.head_dim = 68;
+    tiny.config.intermediate = 700;
+    tiny.config.vocab_size = 500;
+    tiny.dtype = PND_F16;
+    open_tiny();
     run_on_threads(1, logits, other_logits);
     for (uint32_t threads = 2; threads <= 5; threads++) {
         run_on_threads(threads, prefill, steps);
-        ck_assert_mem_eq(prefill, logits, 61 * sizeof *logits);
-        ck_assert_mem_eq(steps, other_logits, 61 * sizeof *logits);
+        ck_assert_mem_eq(prefill, logits, 500 * sizeof *logits);
+        ck_assert_mem_eq(steps, other_logits, 500 * sizeof *logits);
     }
 }
 END_TEST
