@@ -3,24 +3,37 @@
 #include <string.h>
 
 #include "kernels/layers.h"
+#include "pandagpt_config.h"
 
-uint64_t pnd_cpu_detect(void)
+static void add_generic(struct pnd_kernels *k)
 {
-    return PANDA_CPU_GENERIC;
+    k->cpu_used = PANDA_CPU_GENERIC;
+    k->providers_used = PANDA_PROVIDER_NONE;
+    k->gemm = pnd_generic_gemm;
+    memcpy(k->format, pnd_generic_format, sizeof k->format);
+    k->norm = pnd_generic_norm;
+    k->vector = pnd_generic_vector;
 }
 
 void pnd_kernels_select(struct pnd_kernels *out, uint64_t cpu,
                         uint32_t providers, uint32_t flags)
 {
+    memset(out, 0, sizeof *out);
+    add_generic(out);
+#if defined(__x86_64__)
+    pnd_kernels_add_x86(out, cpu);
+#elif defined(__aarch64__)
+    pnd_kernels_add_arm(out, cpu);
+#endif
     (void)cpu;
+#if HAVE_OPENBLAS
+    /* Own products in wide registers were never slower than OpenBLAS's on one
+     * thread, twice as fast where it does not know the processor, and need no
+     * say over its threads: it helps where generic C is all there is. */
+    if ((providers & PANDA_PROVIDER_OPENBLAS) &&
+        out->cpu_used == PANDA_CPU_GENERIC)
+        pnd_kernels_add_openblas(out, flags);
+#endif
     (void)providers;
     (void)flags;
-    *out = (struct pnd_kernels){
-        .cpu_used = PANDA_CPU_GENERIC,
-        .providers_used = PANDA_PROVIDER_NONE,
-        .gemm = pnd_generic_gemm,
-        .norm = pnd_generic_norm,
-        .vector = pnd_generic_vector,
-    };
-    memcpy(out->format, pnd_generic_format, sizeof out->format);
 }

@@ -15,6 +15,8 @@ struct implementation {
     struct pnd_kernels kernels;
 };
 
+#define KERNEL_IMPLEMENTATIONS 4 /* at most */
+
 /** The implementations of this build and machine, worst first: generic, one
  *  for each instruction set on top, then OpenBLAS on generic. */
 size_t kernel_implementations(const struct implementation **out);
@@ -28,6 +30,10 @@ struct tolerance {
 
 enum kernel_family { FAMILY_PRODUCT, FAMILY_CONVERT, FAMILY_NORM, FAMILY_ADD,
                      FAMILY_GELU, FAMILY_SILU, FAMILY_SOFTMAX };
+
+/** Whether `got` is near `expected`. */
+bool kernel_is_near(enum kernel_family family, double got, double expected,
+                    double scale);
 
 /** Demand that `got` is near `expected`; `what` names the case. */
 void kernel_check(enum kernel_family family, const char *implementation,
@@ -54,8 +60,8 @@ void kernel_store(enum pnd_dtype dtype, const float *values, size_t count,
 /** One stored value as double. */
 double kernel_value(enum pnd_dtype dtype, const void *stored, size_t index);
 
-/** Seconds of the fastest of several calls, each of which does enough to be
- *  measured. */
+/** Processor seconds of the fastest of several calls, each of which does enough
+ *  to be measured. */
 double kernel_seconds(void (*call)(void *context), void *context);
 
 /** main of a kernel test: `--bench` runs `bench`, otherwise the suite. */

@@ -4,7 +4,6 @@
 #include "kernels/layers.h"
 
 #define TILE_ROWS 6
-#define TILE_VECS 2
 #include "kernels/template/gemm_tmpl.h"
 
 const struct pnd_gemm_kernels pnd_generic_gemm = GEMM_TABLE;

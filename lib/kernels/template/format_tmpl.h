@@ -20,17 +20,33 @@ ALWAYS_INLINE vf load_part(load_fn load, size_t size, const void *p,
     return load(bytes);
 }
 
+/* As load_part for floats; `count` is nearly always VF_LANES. */
+ALWAYS_INLINE vf load_some(const float *p, size_t count)
+{
+    return count == VF_LANES ? vf_load_f32(p)
+                             : load_part(vf_load_f32, sizeof *p, p, count);
+}
+
+ALWAYS_INLINE void store_some(float *p, size_t count, vf v)
+{
+    float part[VF_LANES];
+    if (count == VF_LANES) {
+        vf_store(p, v);
+        return;
+    }
+    vf_store(part, v);
+    memcpy(p, part, count * sizeof *p);
+}
+
 ALWAYS_INLINE void row_to_f32(load_fn load, size_t size, size_t count,
                               const unsigned char *row, float *to)
 {
     size_t i = 0;
     for (; i + VF_LANES <= count; i += VF_LANES)
         vf_store(to + i, load(row + i * size));
-    if (i < count) {
-        float part[VF_LANES];
-        vf_store(part, load_part(load, size, row + i * size, count - i));
-        memcpy(to + i, part, (count - i) * sizeof *to);
-    }
+    if (i < count)
+        store_some(to + i, count - i,
+                   load_part(load, size, row + i * size, count - i));
 }
 
 /* Dot products of `rows` (a constant up to 4) rows with x. Two sums for each
@@ -52,7 +68,7 @@ ALWAYS_INLINE void dot_rows(load_fn load, size_t size, size_t rows, size_t k,
     }
     for (; i < k; i += VF_LANES) {
         size_t count = k - i < VF_LANES ? k - i : VF_LANES;
-        vf x0 = load_part(vf_load_f32, sizeof *x, x + i, count);
+        vf x0 = load_some(x + i, count);
         const unsigned char *p = w + i * size;
 #pragma GCC unroll 4
         for (size_t r = 0; r < rows; r++, p += row_bytes)

@@ -6,8 +6,8 @@
 #include "kernels/template/format_tmpl.h"
 
 /* Matrix products, for the vectors of the vec_*.h included before, with
- *     TILE_ROWS  rows of c that one tile keeps in registers, at most 14
- *     TILE_VECS  its width in vectors
+ *     TILE_ROWS  rows of c that one tile keeps in registers, 6 or 14; a tile
+ *                is two vectors wide
  *
  * A block of b, DEPTH of k by up to BLOCK columns, is packed into panels as
  * wide as a tile, [k][TILE_WIDTH] each: half of the level-two cache. It is
@@ -16,34 +16,34 @@
  * reads its few rows in order, and each value is used for a whole row of the
  * tile. */
 
-#define TILE_WIDTH ((size_t)TILE_VECS * VF_LANES)
+#define TILE_WIDTH ((size_t)2 * VF_LANES)
 #define DEPTH ((size_t)512)
 #define BLOCK ((size_t)PND_GEMM_SCRATCH / DEPTH)
 
-/* c[rows, TILE_WIDTH] (+)= a[rows, k] * b[k, TILE_WIDTH]; rows is a
- * constant. */
-ALWAYS_INLINE void tile_run(size_t rows, size_t k, const float *a, size_t lda,
-                            const float *b, size_t ldb, float *c, size_t ldc,
-                            bool add)
+/* c[rows, vecs * VF_LANES] (+)= a[rows, k] * b[k, vecs * VF_LANES]; rows and
+ * vecs are constants. */
+ALWAYS_INLINE void tile_run(size_t rows, size_t vecs, size_t k, const float *a,
+                            size_t lda, const float *b, size_t ldb, float *c,
+                            size_t ldc, bool add)
 {
-    vf sums[TILE_ROWS][TILE_VECS] = {{{0}}};
+    vf sums[TILE_ROWS][2] = {{{0}}};
     for (size_t i = 0; i < k; i++, b += ldb) {
-        vf row[TILE_VECS];
-#pragma GCC unroll 4
-        for (size_t v = 0; v < TILE_VECS; v++)
+        vf row[2];
+#pragma GCC unroll 2
+        for (size_t v = 0; v < vecs; v++)
             row[v] = vf_load_f32(b + v * VF_LANES);
 #pragma GCC unroll 14
         for (size_t r = 0; r < rows; r++) {
             vf left = vf_set(a[r * lda + i]);
-#pragma GCC unroll 4
-            for (size_t v = 0; v < TILE_VECS; v++)
+#pragma GCC unroll 2
+            for (size_t v = 0; v < vecs; v++)
                 sums[r][v] = vf_fma(left, row[v], sums[r][v]);
         }
     }
 #pragma GCC unroll 14
     for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 4
-        for (size_t v = 0; v < TILE_VECS; v++) {
+#pragma GCC unroll 2
+        for (size_t v = 0; v < vecs; v++) {
             float *to = c + r * ldc + v * VF_LANES;
             vf_store(to, add ? vf_load_f32(to) + sums[r][v] : sums[r][v]);
         }
@@ -53,74 +53,88 @@ ALWAYS_INLINE void tile_run(size_t rows, size_t k, const float *a, size_t lda,
 typedef void (*tile_fn)(size_t k, const float *a, size_t lda, const float *b,
                         size_t ldb, float *c, size_t ldc, bool add);
 
-#define TILE(rows)                                                            \
-    static void tile_##rows(size_t k, const float *a, size_t lda,             \
-                            const float *b, size_t ldb, float *c, size_t ldc, \
-                            bool add)                                         \
+#define TILE_OF(rows, vecs)                                                   \
+    static void tile_##rows##_##vecs(size_t k, const float *a, size_t lda,    \
+                                     const float *b, size_t ldb, float *c,    \
+                                     size_t ldc, bool add)                    \
     {                                                                         \
-        tile_run(rows, k, a, lda, b, ldb, c, ldc, add);                       \
+        tile_run(rows, vecs, k, a, lda, b, ldb, c, ldc, add);                 \
     }
+#define TILE(rows) TILE_OF(rows, 1) TILE_OF(rows, 2)
 
 TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 #if TILE_ROWS > 6
 TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
 #endif
 
-static const tile_fn tiles[TILE_ROWS + 1] = {
-    NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6,
+#define TILE_ROW(rows) {tile_##rows##_1, tile_##rows##_2}
+
+/* By rows - 1 and vectors - 1. */
+static const tile_fn tiles[TILE_ROWS][2] = {
+    TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5),
+    TILE_ROW(6),
 #if TILE_ROWS > 6
-    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
+    TILE_ROW(7), TILE_ROW(8), TILE_ROW(9), TILE_ROW(10), TILE_ROW(11),
+    TILE_ROW(12), TILE_ROW(13), TILE_ROW(14),
 #endif
 };
 
-/* A tile of which only `width` columns exist in c. */
-static void tile_edge(tile_fn tile, size_t rows, size_t width, size_t k,
-                      const float *a, size_t lda, const float *b, float *c,
-                      size_t ldc, bool add)
+/* The width of the panel that begins where `left` columns are left: the last
+ * one may be half as wide. */
+static size_t choose_width(size_t left)
+{
+    return left > VF_LANES ? TILE_WIDTH : VF_LANES;
+}
+
+/* A tile of which only `columns` < width exist in c. */
+static void tile_edge(tile_fn tile, size_t rows, size_t columns, size_t width,
+                      size_t k, const float *a, size_t lda, const float *b,
+                      float *c, size_t ldc, bool add)
 {
     float edge[TILE_ROWS * TILE_WIDTH];
-    tile(k, a, lda, b, TILE_WIDTH, edge, TILE_WIDTH, false);
+    tile(k, a, lda, b, width, edge, width, false);
     for (size_t r = 0; r < rows; r++) {
-        for (size_t j = 0; j < width; j++) {
+        for (size_t j = 0; j < columns; j++) {
             float old = add ? c[r * ldc + j] : 0;
-            c[r * ldc + j] = old + edge[r * TILE_WIDTH + j];
+            c[r * ldc + j] = old + edge[r * width + j];
         }
     }
 }
 
-/* One panel from `width` rows of b, `row_bytes` apart, at depth 0..k. */
-ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t width, size_t k,
-                           const unsigned char *b, size_t row_bytes,
+/* One panel, [k][width], from `rows` <= width rows of b, `row_bytes` apart; the
+ * rest is zero. */
+ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t rows, size_t width,
+                           size_t k, const unsigned char *b, size_t row_bytes,
                            float *panel)
 {
-    for (size_t j = 0; j < TILE_WIDTH; j += VF_LANES) {
+    for (size_t j = 0; j < width; j += VF_LANES) {
         for (size_t i = 0; i < k; i += VF_LANES) {
             size_t depth = k - i < VF_LANES ? k - i : VF_LANES;
             const unsigned char *p = b + j * row_bytes + i * size;
-            vf rows[VF_LANES];
+            vf square[VF_LANES];
 #pragma GCC unroll 16
             for (size_t r = 0; r < VF_LANES; r++, p += row_bytes) {
-                if (j + r >= width)
-                    rows[r] = vf_set(0);
+                if (j + r >= rows)
+                    square[r] = vf_set(0);
                 else if (depth < VF_LANES)
-                    rows[r] = load_part(load, size, p, depth);
+                    square[r] = load_part(load, size, p, depth);
                 else
-                    rows[r] = load(p);
+                    square[r] = load(p);
             }
-            vf_transpose(rows);
+            vf_transpose(square);
             for (size_t d = 0; d < depth; d++)
-                vf_store(panel + (i + d) * TILE_WIDTH + j, rows[d]);
+                vf_store(panel + (i + d) * width + j, square[d]);
         }
     }
 }
 
-/* One panel from columns 0..width of b[k, ldb]. */
-static void pack_nn(size_t width, size_t k, const float *b, size_t ldb,
-                    float *panel)
+/* One panel, [k][width], from `columns` <= width columns of b[k, ldb]. */
+static void pack_nn(size_t columns, size_t width, size_t k, const float *b,
+                    size_t ldb, float *panel)
 {
-    for (size_t i = 0; i < k; i++, b += ldb, panel += TILE_WIDTH) {
-        memcpy(panel, b, width * sizeof *b);
-        memset(panel + width, 0, (TILE_WIDTH - width) * sizeof *panel);
+    for (size_t i = 0; i < k; i++, b += ldb, panel += width) {
+        memcpy(panel, b, columns * sizeof *b);
+        memset(panel + columns, 0, (width - columns) * sizeof *panel);
     }
 }
 
@@ -133,13 +147,15 @@ static void multiply_block(size_t m, size_t n, size_t k, const float *a,
     size_t strips = (m + TILE_ROWS - 1) / TILE_ROWS;
     for (size_t s = 0, rows; s < strips; s++, a += rows * lda, c += rows * ldc) {
         rows = m / strips + (s < m % strips);
-        tile_fn tile = tiles[rows];
         const float *panel = panels;
-        for (size_t j = 0; j < n; j += TILE_WIDTH, panel += k * TILE_WIDTH) {
-            if (n - j >= TILE_WIDTH)
-                tile(k, a, lda, panel, TILE_WIDTH, c + j, ldc, add);
+        for (size_t j = 0, width; j < n; j += width, panel += k * width) {
+            width = choose_width(n - j);
+            tile_fn tile = tiles[rows - 1][width / VF_LANES - 1];
+            if (n - j >= width)
+                tile(k, a, lda, panel, width, c + j, ldc, add);
             else
-                tile_edge(tile, rows, n - j, k, a, lda, panel, c + j, ldc, add);
+                tile_edge(tile, rows, n - j, width, k, a, lda, panel, c + j,
+                          ldc, add);
         }
     }
 }
@@ -158,16 +174,17 @@ ALWAYS_INLINE void gemm_run(load_fn load, size_t size, size_t m, size_t n,
         for (size_t n0 = 0; n0 < n; n0 += BLOCK) {
             size_t block = n - n0 < BLOCK ? n - n0 : BLOCK;
             float *panel = scratch;
-            for (size_t j = 0; j < block; j += TILE_WIDTH) {
-                size_t width = block - j < TILE_WIDTH ? block - j : TILE_WIDTH;
-                size_t across = load ? (n0 + j) * ldb + k0 : k0 * ldb + n0 + j;
+            for (size_t j = 0, width; j < block; j += width) {
+                width = choose_width(block - j);
+                size_t columns = block - j < width ? block - j : width;
+                size_t at = load ? (n0 + j) * ldb + k0 : k0 * ldb + n0 + j;
                 if (load)
-                    pack_nt(load, size, width, depth, b + across * size,
+                    pack_nt(load, size, columns, width, depth, b + at * size,
                             ldb * size, panel);
                 else
-                    pack_nn(width, depth, (const float *)b + across, ldb,
+                    pack_nn(columns, width, depth, (const float *)b + at, ldb,
                             panel);
-                panel += depth * TILE_WIDTH;
+                panel += depth * width;
             }
             multiply_block(m, block, depth, a + k0, lda, scratch, c + n0, ldc,
                            k0 > 0);
@@ -197,7 +214,7 @@ static void gemm_nn_f32(size_t m, size_t n, size_t k, const float *a,
      * it from where it is. */
     size_t direct = m > 0 && m <= TILE_ROWS ? n / TILE_WIDTH * TILE_WIDTH : 0;
     for (size_t j = 0; j < direct; j += TILE_WIDTH)
-        tiles[m](k, a, lda, columns + j, ldb, c + j, ldc, false);
+        tiles[m - 1][1](k, a, lda, columns + j, ldb, c + j, ldc, false);
     if (direct < n)
         gemm_run(NULL, sizeof *a, m, n - direct, k, a, lda,
                  (const unsigned char *)(columns + direct), ldb, c + direct,

@@ -1,0 +1,18 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "kernels/layers.h"
+
+/* Built with baseline flags, as is all that runs before a bit was looked at. */
+
+void pnd_kernels_add_x86(struct pnd_kernels *k, uint64_t cpu)
+{
+    if (!(cpu & PANDA_CPU_AVX2))
+        return;
+    pnd_kernels_add_avx2(k);
+    k->cpu_used |= PANDA_CPU_AVX2;
+
+    if (!(cpu & PANDA_CPU_AVX512))
+        return;
+    pnd_kernels_add_avx512(k);
+    k->cpu_used |= PANDA_CPU_AVX512;
+}

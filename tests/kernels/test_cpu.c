@@ -1,0 +1,109 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "kernels/kernel_test.h"
+
+/* Only from bits that are there, and each level has what it needs. */
+START_TEST(detection_is_consistent)
+{
+    uint64_t cpu = pnd_cpu_detect();
+    ck_assert(cpu & PANDA_CPU_GENERIC);
+    ck_assert(pnd_cpu_detect() == cpu);
+    if (cpu & (PANDA_CPU_AVX512_VNNI | PANDA_CPU_AVX512_BF16))
+        ck_assert(cpu & PANDA_CPU_AVX512);
+    if (cpu & PANDA_CPU_AVX512)
+        ck_assert(cpu & PANDA_CPU_AVX2);
+}
+END_TEST
+
+static void check_complete(const struct pnd_kernels *k)
+{
+    ck_assert(k->gemm.f32_nn && k->norm.layer_norm && k->norm.rms_norm);
+    ck_assert(k->vector.add && k->vector.gelu && k->vector.silu_mul &&
+              k->vector.softmax);
+    for (int type = 0; type < PND_DTYPE_COUNT; type++) {
+        bool weight = pnd_dtype_is_weight((enum pnd_dtype)type);
+        ck_assert((k->gemm.nt[type] != NULL) == weight);
+        ck_assert((k->format[type].to_f32 != NULL) == weight);
+        ck_assert((k->format[type].matvec != NULL) == weight);
+    }
+}
+
+/* Any mask gives a whole table, and uses nothing outside the mask. */
+START_TEST(every_mask)
+{
+    uint64_t detected = pnd_cpu_detect();
+    for (uint64_t mask = 0; mask < 128; mask++) {
+        struct pnd_kernels k;
+        uint64_t cpu = (mask | PANDA_CPU_NEON) & detected;
+        pnd_kernels_select(&k, cpu, 0, 0);
+        check_complete(&k);
+        ck_assert(k.cpu_used & PANDA_CPU_GENERIC);
+        ck_assert((k.cpu_used & ~(cpu | PANDA_CPU_GENERIC)) == 0);
+        ck_assert(k.providers_used == PANDA_PROVIDER_NONE);
+    }
+}
+END_TEST
+
+/* AVX-512 stands on AVX2: without it, generic. */
+START_TEST(avx512_needs_avx2)
+{
+    struct pnd_kernels k, generic;
+    pnd_kernels_select(&generic, PANDA_CPU_GENERIC, 0, 0);
+    pnd_kernels_select(&k, PANDA_CPU_GENERIC | PANDA_CPU_AVX512, 0, 0);
+    ck_assert(k.cpu_used == PANDA_CPU_GENERIC);
+    ck_assert(k.gemm.f32_nn == generic.gemm.f32_nn);
+}
+END_TEST
+
+START_TEST(higher_levels_are_used)
+{
+    struct pnd_kernels k;
+    uint64_t levels = PANDA_CPU_AVX2 | PANDA_CPU_AVX512;
+    pnd_kernels_select(&k, pnd_cpu_detect(), 0, 0);
+    ck_assert((k.cpu_used & levels) == (pnd_cpu_detect() & levels));
+}
+END_TEST
+
+/* Without the flag a provider must not change its host's settings. This runs in
+ * a process of its own (Check forks), so later tests see them as they were. */
+START_TEST(providers_follow_the_mask)
+{
+    struct pnd_kernels k, own;
+    pnd_kernels_select(&own, PANDA_CPU_GENERIC, PANDA_PROVIDER_NONE,
+                       PANDA_RUNTIME_SET_BLAS_THREADS);
+    ck_assert(own.providers_used == PANDA_PROVIDER_NONE);
+    pnd_kernels_select(&k, PANDA_CPU_GENERIC, PANDA_PROVIDER_OPENBLAS,
+                       PANDA_RUNTIME_SET_BLAS_THREADS);
+    check_complete(&k);
+    bool used = k.providers_used & PANDA_PROVIDER_OPENBLAS;
+    ck_assert(used == (k.gemm.f32_nn != own.gemm.f32_nn));
+    /* Now it is single-threaded, so it may be used without the flag too. */
+    pnd_kernels_select(&k, PANDA_CPU_GENERIC, PANDA_PROVIDER_OPENBLAS, 0);
+    ck_assert(used == !!(k.providers_used & PANDA_PROVIDER_OPENBLAS));
+}
+END_TEST
+
+static Suite *make_suite(void)
+{
+    Suite *suite = suite_create("cpu");
+    TCase *tc = tcase_create("cpu");
+    tcase_add_test(tc, detection_is_consistent);
+    tcase_add_test(tc, every_mask);
+    tcase_add_test(tc, avx512_needs_avx2);
+    tcase_add_test(tc, higher_levels_are_used);
+    tcase_add_test(tc, providers_follow_the_mask);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
+
+static void bench(void)
+{
+    printf("cpu 0x%llx\n", (unsigned long long)pnd_cpu_detect());
+}
+
+int main(int argc, char **argv)
+{
+    return kernel_main(argc, argv, make_suite, bench);
+}
