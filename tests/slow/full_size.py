@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: the libpandagpt authors
+# SPDX-License-Identifier: Apache-2.0
+"""Full size, from files to words: make random weights of the published shapes
+(make_full_size.py, about 19 GB in a temporary folder), then load, encode and
+answer with them, and print time and peak memory of each step.
+
+usage: full_size.py PANDA PICTURE [--layers N] [--folder EXISTING]
+"""
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+LIMIT_GIB = 24
+
+
+def run(what, command, keep):
+    """One step; its wall time and its own peak memory."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    output = process.stdout.read()
+    _, code, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(code)
+    peak = usage.ru_maxrss / 2**20
+    print(f"{what:34} {time.monotonic() - start:8.1f} s "
+          f"{peak:8.2f} GiB peak", flush=True)
+    if process.returncode != 0 or peak > LIMIT_GIB or not keep(output):
+        sys.exit(f"{what}: failed (exit code {process.returncode})")
+
+
+def is_embedding(output):
+    values = json.loads(output)["embedding"]
+    return len(values) == 1024 and 0.99 < sum(v * v for v in values) < 1.01
+
+
+def is_answer(output):
+    turn = json.loads(output)["turns"][0]
+    print(f"  {turn['prompt_tokens']} prompt positions, "
+          f"{len(turn['tokens'])} tokens, {turn['seconds']:.1f} s to answer")
+    return len(turn["tokens"]) > 0
+
+
+def measure(panda, picture, folder):
+    imagebind = folder / "imagebind_huge.pth"
+    model = ["--imagebind", imagebind, "--decoder", folder / "vicuna-7b",
+             "--adapter", folder / "pandagpt_delta.pt"]
+    run("panda info, all files", [panda, "info", "--json"] + model,
+        lambda out: json.loads(out)["missing"] == ["clip_vocab"])
+    run("panda embed, one picture",
+        [panda, "embed", "--imagebind", imagebind, "--image", picture,
+         "--json"], is_embedding)
+    run("panda chat, picture and 16 tokens",
+        [panda, "chat", "--image", picture, "--prompt", "w300 w301 w302",
+         "--greedy", "--max-tokens", "16", "--json"] + model, is_answer)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("panda")
+    parser.add_argument("picture")
+    parser.add_argument("--layers", default="32")
+    parser.add_argument("--folder", type=pathlib.Path)
+    args = parser.parse_args()
+    if args.folder:
+        measure(args.panda, args.picture, args.folder)
+        return
+    with tempfile.TemporaryDirectory(prefix="panda-full-size-") as folder:
+        script = pathlib.Path(__file__).with_name("make_full_size.py")
+        subprocess.run([sys.executable, script, folder, "--layers",
+                        args.layers], check=True)
+        measure(args.panda, args.picture, pathlib.Path(folder))
+
+
+main()
