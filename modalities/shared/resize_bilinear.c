@@ -8,17 +8,20 @@ struct tap {
     float weight;
 };
 
-/* The position is computed in double: closer to what the reference gives than
- * torch's documented float formula. */
+/* The scale is a float, as in torch; its compiled kernel carries the position
+ * and the weight further than float, so these are computed in double. Either
+ * one the other way moves weights by 1e-5. */
 static struct tap get_tap(uint64_t at, uint64_t resized, uint32_t length)
 {
-    double scale = (double)length / (double)resized;
+    double scale = (double)((float)length / (float)resized);
     double source = scale * ((double)at + 0.5) - 0.5;
     if (source < 0)
         source = 0;
     struct tap tap = {.first = length - 1};
     if (source < (double)(length - 1))
         tap.first = (uint32_t)source;
+    else
+        source = (double)(length - 1); /* the float may round up past it */
     tap.second = tap.first + (tap.first < length - 1);
     tap.weight = (float)(source - (double)tap.first);
     return tap;
