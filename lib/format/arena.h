@@ -20,8 +20,7 @@ struct pnd_arena {
     size_t total;                   /* bytes of all blocks */
 };
 
-void pnd_arena_init(struct pnd_arena *arena,
-                    const struct pnd_allocator *alloc);
+void pnd_arena_init(struct pnd_arena *arena, const struct pnd_allocator *alloc);
 void pnd_arena_free(struct pnd_arena *arena);
 
 /** `size` bytes aligned to 8, not initialised; NULL without memory. A size of
@@ -29,11 +28,9 @@ void pnd_arena_free(struct pnd_arena *arena);
 void *pnd_arena_alloc(struct pnd_arena *arena, size_t size);
 
 /** count * size bytes; NULL also when the product overflows. */
-void *pnd_arena_alloc_array(struct pnd_arena *arena, size_t count,
-                            size_t size);
+void *pnd_arena_alloc_array(struct pnd_arena *arena, size_t count, size_t size);
 
 /** Copy of `length` bytes, zero-terminated. */
-char *pnd_arena_strndup(struct pnd_arena *arena, const char *s,
-                        size_t length);
+char *pnd_arena_strndup(struct pnd_arena *arena, const char *s, size_t length);
 
 #endif

@@ -16,8 +16,7 @@ struct source {
 };
 
 static panda_status open_object(struct pnd_json **json, struct source *source,
-                                const struct pnd_context *ctx,
-                                const char *path)
+                                const struct pnd_context *ctx, const char *path)
 {
     panda_status status = pnd_json_open(json, &ctx->alloc, path);
     if (status < 0)
@@ -33,12 +32,11 @@ static panda_status open_object(struct pnd_json **json, struct source *source,
 /* An integer in [1, hi]; `otherwise` when missing, and 0 there means that it
  * must not be. */
 static panda_status read_size(uint32_t *out, const struct source *s,
-                              const char *key, uint32_t hi,
-                              uint32_t otherwise)
+                              const char *key, uint32_t hi, uint32_t otherwise)
 {
     int64_t value = otherwise;
-    panda_status status = pnd_json_get_integer(&value, s->root, key, 1, hi,
-                                               s->path);
+    panda_status status =
+        pnd_json_get_integer(&value, s->root, key, 1, hi, s->path);
     if (status < 0)
         return status;
     if (value == 0)
@@ -131,8 +129,8 @@ static panda_status read_rope(struct pnd_llama_config *c,
 {
     /* transformers 5 keeps the base in "rope_parameters". */
     const struct pnd_json_value *object = s->root,
-                                *rope = pnd_json_find(s->root,
-                                                      "rope_parameters");
+                                *rope =
+                                    pnd_json_find(s->root, "rope_parameters");
     if (pnd_json_find(rope, "rope_theta"))
         object = rope;
     panda_status status = check_rope(s, "rope_scaling");
@@ -171,10 +169,11 @@ static panda_status read_heads(struct pnd_llama_config *c,
                         "\"num_attention_heads\"",
                         s->path, c->hidden, c->heads);
     if (c->heads % c->kv_heads != 0)
-        return pnd_fail(PANDA_E_FORMAT,
-                        "%s: \"num_attention_heads\" is %u, expected a multiple "
-                        "of \"num_key_value_heads\", %u",
-                        s->path, c->heads, c->kv_heads);
+        return pnd_fail(
+            PANDA_E_FORMAT,
+            "%s: \"num_attention_heads\" is %u, expected a multiple "
+            "of \"num_key_value_heads\", %u",
+            s->path, c->heads, c->kv_heads);
     if (c->head_dim % 2 != 0)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: the heads have %u numbers each, expected an even "
@@ -198,8 +197,8 @@ static panda_status read_shape(struct pnd_llama_config *c,
     PND_TRY(read_heads(c, s));
     PND_TRY(read_size(&c->intermediate, s, "intermediate_size", 1 << 20, 0));
     PND_TRY(read_size(&c->vocab_size, s, "vocab_size", 1 << 24, 0));
-    PND_TRY(read_size(&c->context_length, s, "max_position_embeddings",
-                      1 << 24, 2048));
+    PND_TRY(read_size(&c->context_length, s, "max_position_embeddings", 1 << 24,
+                      2048));
     PND_TRY(read_positive(&c->rms_eps, s, s->root, "rms_norm_eps", 1, 1e-6));
     PND_TRY(read_rope(c, s));
     PND_TRY(read_bool(&c->tied, s, "tie_word_embeddings"));
@@ -207,8 +206,7 @@ out:
     return status;
 }
 
-static panda_status read_eos(struct pnd_llama_config *c,
-                             const struct source *s,
+static panda_status read_eos(struct pnd_llama_config *c, const struct source *s,
                              const struct pnd_json_value *v)
 {
     const bool array = v->type == PND_JSON_ARRAY;
@@ -231,8 +229,7 @@ static panda_status read_eos(struct pnd_llama_config *c,
 }
 
 /* What is given replaces what was there. */
-static panda_status read_ids(struct pnd_llama_config *c,
-                             const struct source *s)
+static panda_status read_ids(struct pnd_llama_config *c, const struct source *s)
 {
     int64_t bos = c->bos;
     panda_status status = pnd_json_get_integer(&bos, s->root, "bos_token_id",
@@ -254,18 +251,19 @@ static panda_status check_ids(const struct pnd_llama_config *c,
         largest = c->eos[i] > largest ? c->eos[i] : largest;
     if (largest < (int64_t)c->vocab_size)
         return PANDA_OK;
-    return pnd_fail(PANDA_E_FORMAT,
-                    "%s: the start or end token has id %lld, but \"vocab_size\" "
-                    "is %u",
-                    path, (long long)largest, c->vocab_size);
+    return pnd_fail(
+        PANDA_E_FORMAT,
+        "%s: the start or end token has id %lld, but \"vocab_size\" "
+        "is %u",
+        path, (long long)largest, c->vocab_size);
 }
 
 static panda_status read_generation_config(struct pnd_llama_config *c,
                                            const struct pnd_context *ctx,
                                            const char *config_path)
 {
-    char *path = pnd_path_sibling(&ctx->alloc, config_path,
-                                  "generation_config.json");
+    char *path =
+        pnd_path_sibling(&ctx->alloc, config_path, "generation_config.json");
     if (!path)
         return pnd_fail_memory();
     panda_status status = PANDA_OK;
@@ -326,8 +324,8 @@ panda_status pnd_imagebind_config_open(struct pnd_imagebind_config *out,
     panda_status status = open_object(&json, &source, ctx, path);
     if (status < 0)
         return status;
-    const struct pnd_json_value *heads = pnd_json_find(source.root,
-                                                       "constructor");
+    const struct pnd_json_value *heads =
+        pnd_json_find(source.root, "constructor");
     if (!heads)
         heads = source.root;
     for (int i = 0; i < PND_TOWER_COUNT; i++) {

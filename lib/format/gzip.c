@@ -122,8 +122,8 @@ panda_status pnd_gzip_read_file(char **data, size_t *size,
     if (status < 0)
         return status;
     pnd_buffer_init(&out, alloc);
-    const bool compressed = map.size >= 2 && map.data[0] == 0x1f &&
-                            map.data[1] == 0x8b;
+    const bool compressed =
+        map.size >= 2 && map.data[0] == 0x1f && map.data[1] == 0x8b;
     if (compressed)
         PND_TRY(decompress(&out, &map, path, max_size));
     else

@@ -324,8 +324,8 @@ static panda_status parse_value(struct parser *p, struct pnd_json_value *v)
 }
 
 panda_status pnd_json_parse(struct pnd_json **out,
-                            const struct pnd_allocator *alloc,
-                            const char *text, size_t size, const char *path)
+                            const struct pnd_allocator *alloc, const char *text,
+                            size_t size, const char *path)
 {
     *out = NULL;
     struct pnd_json *json = pnd_alloc_zero(alloc, sizeof *json);

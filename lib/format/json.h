@@ -17,7 +17,8 @@
  *
  * Nesting is limited to 64, memory to a small multiple of the text. */
 
-/* Values in one document; tokenizer.json of a large vocabulary has a million. */
+/* Values in one document; the tokenizer.json of a large vocabulary has a
+ * million. */
 #define PND_JSON_MAX_VALUES (1 << 22)
 
 enum pnd_json_type {

@@ -35,10 +35,9 @@ static void add_digit(struct digits *d, char c, bool fraction)
 
 static double scale(uint64_t mantissa, int64_t exponent)
 {
-    static const double exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,
-                                   1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-                                   1e18, 1e19, 1e20, 1e21, 1e22};
+    static const double exact[] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     /* Both operands are exact, so that the one operation rounds correctly. */
     if (mantissa <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22)
         return exponent < 0 ? (double)mantissa / exact[-exponent]
@@ -108,8 +107,8 @@ struct pnd_number pnd_number_parse(const char *s, size_t length)
     number.value = scale(d.mantissa, d.exponent);
     if (negative)
         number.value = -number.value;
-    number.is_integer = whole && d.exact && d.exponent == 0 &&
-                        d.mantissa <= INT64_MAX;
+    number.is_integer =
+        whole && d.exact && d.exponent == 0 && d.mantissa <= INT64_MAX;
     if (number.is_integer)
         number.integer = negative ? -(int64_t)d.mantissa : (int64_t)d.mantissa;
     return number;

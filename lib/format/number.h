@@ -14,7 +14,7 @@ struct pnd_number {
     size_t length;   /* bytes taken from the text; 0: no number there */
     bool is_integer; /* no fraction, no exponent, fits */
     int64_t integer;
-    double value;    /* correctly rounded up to 15 digits and 10^22, otherwise
+    double value; /* correctly rounded up to 15 digits and 10^22, otherwise
                         within one unit in the last place; infinite when too
                         large */
 };

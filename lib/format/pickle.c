@@ -32,8 +32,8 @@ static panda_status reserve(struct machine *m, struct pnd_pickle_items *items,
     size_t capacity = items->capacity < 8 ? 8 : items->capacity * 2;
     if (capacity < wanted)
         capacity = wanted;
-    struct pnd_pickle_value *values = pnd_arena_alloc_array(
-        m->calls.arena, capacity, sizeof *values);
+    struct pnd_pickle_value *values =
+        pnd_arena_alloc_array(m->calls.arena, capacity, sizeof *values);
     if (!values)
         return pnd_fail_memory();
     if (items->count)
@@ -123,8 +123,7 @@ static panda_status make_tuple(struct machine *m, size_t count)
 }
 
 /* Replaces mark and values by a tuple, list or dictionary of them. */
-static panda_status make_from_mark(struct machine *m,
-                                   enum pnd_pickle_kind kind)
+static panda_status make_from_mark(struct machine *m, enum pnd_pickle_kind kind)
 {
     size_t first;
     if (!find_mark(m, &first))
@@ -198,8 +197,7 @@ static panda_status memo_put(struct machine *m, uint64_t index)
 
 static panda_status memo_get(struct machine *m, uint64_t index)
 {
-    if (index >= m->memo.count ||
-        m->memo.values[index].kind == PND_PICKLE_MARK)
+    if (index >= m->memo.count || m->memo.values[index].kind == PND_PICKLE_MARK)
         return fail(m, "a memo entry that was never stored is asked for");
     return push(m, m->memo.values[index]);
 }
@@ -247,8 +245,7 @@ static panda_status new_string(struct machine *m, const uint8_t *bytes,
 static panda_status push_string(struct machine *m, size_t bytes)
 {
     uint64_t length;
-    const uint8_t *p =
-        take_number(m, bytes, &length) ? take(m, length) : NULL;
+    const uint8_t *p = take_number(m, bytes, &length) ? take(m, length) : NULL;
     if (!p)
         return fail_end(m);
     struct pnd_pickle_value value = {.kind = PND_PICKLE_STRING};
@@ -269,8 +266,7 @@ static panda_status push_opaque(struct machine *m, size_t length_bytes,
 static panda_status push_long(struct machine *m, size_t bytes)
 {
     uint64_t length, value = 0;
-    const uint8_t *p =
-        take_number(m, bytes, &length) ? take(m, length) : NULL;
+    const uint8_t *p = take_number(m, bytes, &length) ? take(m, length) : NULL;
     if (!p)
         return fail_end(m);
     if (length > 8) /* too large for anything about a tensor */
@@ -350,8 +346,7 @@ static panda_status op_persistent_id(struct machine *m)
     if (!v || v->kind != PND_PICKLE_TUPLE)
         return fail(m, "a persistent id is no tuple");
     struct pnd_pickle_value result;
-    panda_status status =
-        pnd_pickle_find_storage(&m->calls, v->items, &result);
+    panda_status status = pnd_pickle_find_storage(&m->calls, v->items, &result);
     if (status == PANDA_OK)
         *v = result;
     return status;
@@ -556,8 +551,8 @@ panda_status pnd_pickle_run(struct pnd_pickle_value *out,
 const char *pnd_pickle_kind_get_name(enum pnd_pickle_kind kind)
 {
     static const char *const names[] = {
-        "None",   "a boolean",    "an integer", "a plain value",
-        "a string", "a tuple",    "a list",     "a dictionary",
+        "None",     "a boolean", "an integer", "a plain value",
+        "a string", "a tuple",   "a list",     "a dictionary",
         "a global", "a storage", "a tensor",   "a mark"};
     return names[kind];
 }

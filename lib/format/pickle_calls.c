@@ -30,8 +30,8 @@ static panda_status call_dict(const struct pnd_pickle_calls *calls,
 {
     if (arguments->count != 0)
         return pnd_pickle_fail(calls, "OrderedDict is called with arguments");
-    struct pnd_pickle_items *items = pnd_arena_alloc(calls->arena,
-                                                     sizeof *items);
+    struct pnd_pickle_items *items =
+        pnd_arena_alloc(calls->arena, sizeof *items);
     if (!items)
         return pnd_fail_memory();
     *items = (struct pnd_pickle_items){0};
@@ -51,8 +51,8 @@ static panda_status call_tensor(const struct pnd_pickle_calls *calls,
         return pnd_pickle_fail(calls,
                                "a tensor is not rebuilt from a storage, an "
                                "offset, a shape and strides");
-    struct pnd_pickle_tensor *tensor = pnd_arena_alloc(calls->arena,
-                                                       sizeof *tensor);
+    struct pnd_pickle_tensor *tensor =
+        pnd_arena_alloc(calls->arena, sizeof *tensor);
     if (!tensor)
         return pnd_fail_memory();
     *tensor = (struct pnd_pickle_tensor){.storage = v[0].storage,
@@ -139,13 +139,12 @@ panda_status pnd_pickle_find_storage(const struct pnd_pickle_calls *calls,
         return pnd_pickle_fail(calls,
                                "a persistent id is not (\"storage\", type, "
                                "key, place, count)");
-    struct pnd_pickle_storage *storage = pnd_arena_alloc(calls->arena,
-                                                         sizeof *storage);
+    struct pnd_pickle_storage *storage =
+        pnd_arena_alloc(calls->arena, sizeof *storage);
     if (!storage)
         return pnd_fail_memory();
-    *storage = (struct pnd_pickle_storage){.dtype = v[1].global->dtype,
-                                           .key = v[2].string,
-                                           .count = v[4].integer};
+    *storage = (struct pnd_pickle_storage){
+        .dtype = v[1].global->dtype, .key = v[2].string, .count = v[4].integer};
     *out = (struct pnd_pickle_value){PND_PICKLE_STORAGE, {.storage = storage}};
     return PANDA_OK;
 }

@@ -21,8 +21,8 @@ static const struct {
     const char *name;
     enum pnd_dtype dtype;
 } dtypes[] = {
-    {"F64", PND_F64}, {"F32", PND_F32}, {"F16", PND_F16}, {"BF16", PND_BF16},
-    {"I64", PND_I64}, {"I32", PND_I32}, {"I16", PND_I16}, {"I8", PND_I8},
+    {"F64", PND_F64}, {"F32", PND_F32},   {"F16", PND_F16}, {"BF16", PND_BF16},
+    {"I64", PND_I64}, {"I32", PND_I32},   {"I16", PND_I16}, {"I8", PND_I8},
     {"U8", PND_U8},   {"BOOL", PND_BOOL},
 };
 
@@ -61,11 +61,10 @@ static panda_status read_dtype(const struct reader *r,
             return PANDA_OK;
         }
     }
-    return pnd_fail(PANDA_E_FORMAT,
-                    "%s: tensor %s has element type %s, which is not known",
-                    r->file->path,
-                    pnd_show(tensor->key, strlen(tensor->key)).text,
-                    pnd_show(v->string, v->length).text);
+    return pnd_fail(
+        PANDA_E_FORMAT, "%s: tensor %s has element type %s, which is not known",
+        r->file->path, pnd_show(tensor->key, strlen(tensor->key)).text,
+        pnd_show(v->string, v->length).text);
 }
 
 /* Up to `max` integers of an array that are not negative. */
@@ -124,8 +123,8 @@ static panda_status add_tensor(struct reader *r,
     if (!fits(&source))
         return fail_tensor(r, tensor->key,
                            "\"data_offsets\" does not fit shape and type");
-    r->places[r->count++] = (struct place){
-        (uint64_t)offsets[0], (uint64_t)offsets[1], tensor->key};
+    r->places[r->count++] =
+        (struct place){(uint64_t)offsets[0], (uint64_t)offsets[1], tensor->key};
     return pnd_tensor_set_add(r->weights, &source);
 }
 
@@ -162,8 +161,7 @@ static panda_status check_cover(const struct reader *r)
         status = pnd_fail(PANDA_E_FORMAT,
                           "%s: the tensors end at byte %llu of the data, which "
                           "has %zu",
-                          r->file->path, (unsigned long long)end,
-                          r->data_size);
+                          r->file->path, (unsigned long long)end, r->data_size);
     return status;
 }
 
@@ -196,8 +194,8 @@ panda_status pnd_safetensors_read(struct pnd_weights *w)
     struct reader r = {.weights = w, .file = file};
     if (file->size < 8)
         return pnd_fail(PANDA_E_FORMAT,
-                        "%s: %zu bytes are too few for safetensors",
-                        file->path, file->size);
+                        "%s: %zu bytes are too few for safetensors", file->path,
+                        file->size);
     uint64_t length = pnd_read_le64(file->data);
     if (length > MAX_HEADER || length > file->size - 8)
         return pnd_fail(PANDA_E_FORMAT,

@@ -62,9 +62,8 @@ static panda_status read_files(struct pnd_weights *w, const char *path,
         if (i > 0 && compare_files(names[i - 1], name) == 0)
             continue;
         if (w->file_count == MAX_SHARDS) {
-            status = pnd_fail(PANDA_E_FORMAT,
-                              "%s: names more than %d shards", path,
-                              MAX_SHARDS);
+            status = pnd_fail(PANDA_E_FORMAT, "%s: names more than %d shards",
+                              path, MAX_SHARDS);
             break;
         }
         char *shard = pnd_path_sibling(alloc, path, name->string);

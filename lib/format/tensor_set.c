@@ -116,8 +116,7 @@ static panda_status measure(const struct pnd_weights *w,
 }
 
 /* Gathers the elements of a strided view into `to`. */
-static void gather(const struct pnd_tensor_source *s, size_t count,
-                   uint8_t *to)
+static void gather(const struct pnd_tensor_source *s, size_t count, uint8_t *to)
 {
     const size_t size = pnd_dtype_get_size(s->dtype);
     int64_t index[PND_MAX_RANK] = {0}, at = s->offset;
@@ -166,9 +165,8 @@ static panda_status copy_tensor(struct pnd_weights *w,
 
 static panda_status append(struct pnd_weights *w, const struct pnd_tensor *t)
 {
-    struct pnd_weights_entry *entries =
-        pnd_tensor_set_grow(&w->ctx->alloc, w->entries, w->count, &w->capacity,
-                            sizeof *w->entries);
+    struct pnd_weights_entry *entries = pnd_tensor_set_grow(
+        &w->ctx->alloc, w->entries, w->count, &w->capacity, sizeof *w->entries);
     if (!entries)
         return pnd_fail_memory();
     w->entries = entries;
@@ -208,25 +206,25 @@ static int compare_entries(const void *a, const void *b)
 
 panda_status pnd_tensor_set_finish(struct pnd_weights *w)
 {
-    w->sorted = pnd_alloc_array(&w->ctx->alloc, w->count + 1,
-                                sizeof *w->sorted);
+    w->sorted =
+        pnd_alloc_array(&w->ctx->alloc, w->count + 1, sizeof *w->sorted);
     if (!w->sorted)
         return pnd_fail_memory();
     for (size_t i = 0; i < w->count; i++)
         w->sorted[i] = &w->entries[i];
     pnd_sort(w->sorted, w->count, compare_entries);
-    const struct pnd_weights_entry *twice = pnd_sort_find_equal(
-        w->sorted, w->count, compare_entries);
+    const struct pnd_weights_entry *twice =
+        pnd_sort_find_equal(w->sorted, w->count, compare_entries);
     if (!twice)
         return PANDA_OK;
-    return pnd_fail(PANDA_E_FORMAT, "%s: tensor %s is there twice",
-                    w->files[twice->file].path,
-                    pnd_show(twice->tensor.name, strlen(twice->tensor.name))
-                        .text);
+    return pnd_fail(
+        PANDA_E_FORMAT, "%s: tensor %s is there twice",
+        w->files[twice->file].path,
+        pnd_show(twice->tensor.name, strlen(twice->tensor.name)).text);
 }
 
-const struct pnd_weights_entry *
-pnd_tensor_set_find(const struct pnd_weights *w, const char *name)
+const struct pnd_weights_entry *pnd_tensor_set_find(const struct pnd_weights *w,
+                                                    const char *name)
 {
     size_t low = 0, high = w->count;
     while (low < high) {

@@ -10,8 +10,8 @@
 
 struct pnd_weights_file {
     const char *path;
-    struct pnd_map map;     /* zeroed for borrowed memory */
-    const uint8_t *data;    /* size bytes */
+    struct pnd_map map;  /* zeroed for borrowed memory */
+    const uint8_t *data; /* size bytes */
     size_t size;
 };
 
@@ -49,7 +49,7 @@ struct pnd_tensor_source {
     bool has_strides;              /* otherwise contiguous */
     const uint8_t *storage;        /* storage_size bytes in the current file */
     size_t storage_size;
-    int64_t offset;                /* first element within the storage */
+    int64_t offset; /* first element within the storage */
 };
 
 /** Check and add a tensor of the newest file: a view where possible, otherwise
@@ -61,8 +61,8 @@ panda_status pnd_tensor_set_add(struct pnd_weights *w,
 panda_status pnd_tensor_set_finish(struct pnd_weights *w);
 
 /** Entry of this name after finish, or NULL. */
-const struct pnd_weights_entry *
-pnd_tensor_set_find(const struct pnd_weights *w, const char *name);
+const struct pnd_weights_entry *pnd_tensor_set_find(const struct pnd_weights *w,
+                                                    const char *name);
 
 /** `items` with room for one more than `count`, perhaps moved; NULL without
  *  memory, and then `items` stays valid. */

@@ -56,11 +56,9 @@ static panda_status find_pickle(struct reader *r,
 
 static panda_status check_byte_order(const struct reader *r)
 {
-    const struct pnd_zip_entry *entry =
-        pnd_zip_find(&r->zip, r->root, r->root_length, "byteorder",
-                     strlen("byteorder"));
-    if (!entry ||
-        (entry->size == 6 && memcmp(entry->data, "little", 6) == 0))
+    const struct pnd_zip_entry *entry = pnd_zip_find(
+        &r->zip, r->root, r->root_length, "byteorder", strlen("byteorder"));
+    if (!entry || (entry->size == 6 && memcmp(entry->data, "little", 6) == 0))
         return PANDA_OK;
     return pnd_fail(PANDA_E_UNSUPPORTED,
                     "%s: the byte order is \"%s\", expected \"little\"",
@@ -107,14 +105,14 @@ static panda_status find_storage(const struct reader *r,
             pnd_show(storage->key->bytes, storage->key->length).text);
     const size_t size = pnd_dtype_get_size(storage->dtype);
     if ((uint64_t)storage->count > entry->size / size)
-        return pnd_fail(PANDA_E_FORMAT,
-                        "%s: tensor %s is in storage %s of %lld %s values, "
-                        "but its entry has only %zu bytes",
-                        r->file->path, pnd_show(name->bytes, name->length).text,
-                        pnd_show(storage->key->bytes, storage->key->length)
-                            .text,
-                        (long long)storage->count,
-                        pnd_dtype_get_name(storage->dtype), entry->size);
+        return pnd_fail(
+            PANDA_E_FORMAT,
+            "%s: tensor %s is in storage %s of %lld %s values, "
+            "but its entry has only %zu bytes",
+            r->file->path, pnd_show(name->bytes, name->length).text,
+            pnd_show(storage->key->bytes, storage->key->length).text,
+            (long long)storage->count, pnd_dtype_get_name(storage->dtype),
+            entry->size);
     source->dtype = storage->dtype;
     source->storage = entry->data;
     source->storage_size = (size_t)storage->count * size;
@@ -154,8 +152,8 @@ static int compare_strings(const void *a, const void *b)
 static panda_status check_names(struct reader *r,
                                 const struct pnd_pickle_items *dict)
 {
-    const void **names = pnd_arena_alloc_array(&r->arena, dict->count / 2 + 1,
-                                               sizeof *names);
+    const void **names =
+        pnd_arena_alloc_array(&r->arena, dict->count / 2 + 1, sizeof *names);
     if (!names)
         return pnd_fail_memory();
     size_t count = 0;
@@ -163,10 +161,9 @@ static panda_status check_names(struct reader *r,
         if (dict->values[i + 1].kind != PND_PICKLE_TENSOR)
             continue;
         if (dict->values[i].kind != PND_PICKLE_STRING)
-            return pnd_fail(PANDA_E_FORMAT,
-                            "%s: a tensor's name is %s, expected a string",
-                            r->file->path,
-                            pnd_pickle_kind_get_name(dict->values[i].kind));
+            return pnd_fail(
+                PANDA_E_FORMAT, "%s: a tensor's name is %s, expected a string",
+                r->file->path, pnd_pickle_kind_get_name(dict->values[i].kind));
         names[count++] = dict->values[i].string;
     }
     pnd_sort(names, count, compare_strings);
@@ -188,8 +185,8 @@ static bool has_tensors(const struct pnd_pickle_value *value)
 
 /* The dictionary itself, or the one that trainers put under "state_dict" or
  * "model" of it. */
-static const struct pnd_pickle_items *
-find_state_dict(const struct pnd_pickle_value *top)
+static const struct pnd_pickle_items *find_state_dict(
+    const struct pnd_pickle_value *top)
 {
     static const char *const keys[] = {"state_dict", "model"};
     if (has_tensors(top))
@@ -237,8 +234,8 @@ panda_status pnd_torch_read(struct pnd_weights *w)
                          file->path));
     PND_TRY(find_pickle(&r, &entry));
     PND_TRY(check_byte_order(&r));
-    PND_TRY(pnd_pickle_run(&top, &r.arena, entry->data, entry->size,
-                           file->path));
+    PND_TRY(
+        pnd_pickle_run(&top, &r.arena, entry->data, entry->size, file->path));
     PND_TRY(add_tensors(&r, &top));
 out:
     pnd_arena_free(&r.arena);

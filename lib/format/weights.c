@@ -125,8 +125,8 @@ static panda_status add_file(struct pnd_weights *w,
     struct pnd_weights_file *files =
         pnd_tensor_set_grow(&w->ctx->alloc, w->files, w->file_count,
                             &w->file_capacity, sizeof *w->files);
-    const char *path = pnd_arena_strndup(&w->arena, file->path,
-                                         strlen(file->path));
+    const char *path =
+        pnd_arena_strndup(&w->arena, file->path, strlen(file->path));
     if (files)
         w->files = files;
     if (!files || !path) {

@@ -112,8 +112,9 @@ static panda_status read_end(struct reader *r, struct directory *d)
     if (!is_inside(d->offset, d->size, limit))
         return fail_at(r, end, "the directory lies outside the file");
     if (d->count == 0 || d->count > d->size / CENTRAL_SIZE)
-        return fail_at(r, end, "the directory's size does not fit its count "
-                               "of entries");
+        return fail_at(r, end,
+                       "the directory's size does not fit its count "
+                       "of entries");
     r->directory = (size_t)d->offset;
     r->directory_end = (size_t)(d->offset + d->size);
     return PANDA_OK;
@@ -200,21 +201,22 @@ static panda_status read_entry(const struct reader *r, size_t *at,
                         .name_length = pnd_read_le16(p + 28),
                         .header = pnd_read_le32(p + 42)};
     const size_t extra = pnd_read_le16(p + 30);
-    const size_t length = CENTRAL_SIZE + c.name_length + extra +
-                          pnd_read_le16(p + 32);
+    const size_t length =
+        CENTRAL_SIZE + c.name_length + extra + pnd_read_le16(p + 32);
     if (!is_inside(*at, length, r->directory_end))
         return fail_at(r, *at, "a record reaches outside the directory");
     entry->name = (const char *)p + CENTRAL_SIZE;
     entry->name_length = c.name_length;
     if (c.flags & FLAG_ENCRYPTED)
         return fail_at(r, *at, "encrypted entries cannot be read");
-    panda_status status = read_extra(r, p + CENTRAL_SIZE + c.name_length,
-                                     extra, &c);
+    panda_status status =
+        read_extra(r, p + CENTRAL_SIZE + c.name_length, extra, &c);
     if (status < 0)
         return status;
     if (c.method != 0 || c.size != c.stored)
-        return fail_at(r, *at, "compressed entries cannot be read; torch "
-                               "stores them as they are");
+        return fail_at(r, *at,
+                       "compressed entries cannot be read; torch "
+                       "stores them as they are");
     *at += length;
     return read_local(r, &c, entry);
 }
@@ -294,8 +296,8 @@ void pnd_zip_close(struct pnd_zip *zip)
 
 const struct pnd_zip_entry *pnd_zip_find(const struct pnd_zip *zip,
                                          const char *prefix,
-                                         size_t prefix_length,
-                                         const char *name, size_t name_length)
+                                         size_t prefix_length, const char *name,
+                                         size_t name_length)
 {
     size_t low = 0, high = zip->count;
     while (low < high) {

@@ -31,7 +31,7 @@ struct pnd_zip_entry {
 
 struct pnd_zip {
     const struct pnd_allocator *alloc;
-    const char *path; /* for messages */
+    const char *path;              /* for messages */
     struct pnd_zip_entry *entries; /* as in the central directory */
     size_t count;
     const void **sorted; /* the same, by name */
@@ -47,7 +47,7 @@ void pnd_zip_close(struct pnd_zip *zip); /* a zeroed one is allowed */
 /** Entry "prefix" + "name", or NULL. */
 const struct pnd_zip_entry *pnd_zip_find(const struct pnd_zip *zip,
                                          const char *prefix,
-                                         size_t prefix_length,
-                                         const char *name, size_t name_length);
+                                         size_t prefix_length, const char *name,
+                                         size_t name_length);
 
 #endif
