@@ -56,7 +56,8 @@ panda_status pnd_vocabulary_add(struct pnd_vocabulary *v, const void *text,
                                 enum pnd_piece_kind kind)
 {
     if (v->count >= PND_VOCABULARY_MAX || v->text.size > TEXT_MAX)
-        return pnd_fail(PANDA_E_FORMAT, "more than %u pieces or %u bytes of them",
+        return pnd_fail(PANDA_E_FORMAT,
+                        "more than %u pieces or %u bytes of them",
                         PND_VOCABULARY_MAX, TEXT_MAX);
     if (length == 0 || length > PND_PIECE_MAX)
         return pnd_fail(PANDA_E_FORMAT,

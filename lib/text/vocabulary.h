@@ -42,13 +42,13 @@ struct pnd_piece {
 struct pnd_vocabulary {
     const struct pnd_allocator *alloc;
     struct pnd_buffer pieces; /* struct pnd_piece [count] */
-    struct pnd_buffer text;
+    struct pnd_buffer text;   /* their spellings, one behind the other */
     uint32_t count;
     uint32_t longest; /* bytes of the longest spelling */
     uint32_t unused;  /* pieces of kind UNUSED */
-    /* Pieces sorted by hash, then spelling, so that no choice of spellings makes
-     * looking up slow; `starts` [2^bits + 1] leads to those whose hash begins
-     * with the same bits. */
+    /* Pieces sorted by hash, then spelling, so that no choice of spellings
+     * makes looking up slow; `starts` [2^bits + 1] leads to those whose hash
+     * begins with the same bits. */
     const void **sorted; /* const struct pnd_piece *[count] */
     uint32_t *starts;
     uint32_t bits;
