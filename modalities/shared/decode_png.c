@@ -179,6 +179,21 @@ static bool is_deep_gray(const struct decoder *d)
     return d->bits == 16 && d->color == PNG_COLOR_TYPE_GRAY;
 }
 
+/* Indexes past the end of the palette stand for themselves as gray, as in
+ * Pillow; libpng would make them black. */
+static void complete_palette(struct decoder *d)
+{
+    png_color full[256];
+    png_colorp stored = NULL;
+    int count = 0, all = 1 << d->bits;
+    if (!png_get_PLTE(d->png, d->info, &stored, &count) || count >= all)
+        return;
+    memcpy(full, stored, (size_t)count * sizeof *full);
+    for (int i = count; i < all; i++)
+        full[i] = (png_color){(png_byte)i, (png_byte)i, (png_byte)i};
+    png_set_PLTE(d->png, d->info, full, all);
+}
+
 /* Bytes of gray or RGB out of every kind of PNG. */
 static panda_status read_bytes(struct decoder *d)
 {
@@ -187,6 +202,8 @@ static panda_status read_bytes(struct decoder *d)
         return read_pixels(d, 2);
     if (setjmp(png_jmpbuf(d->png)))
         return fail(d);
+    if (d->color == PNG_COLOR_TYPE_PALETTE)
+        complete_palette(d);
     png_set_expand(d->png);
     png_set_strip_16(d->png);
     png_set_strip_alpha(d->png);
