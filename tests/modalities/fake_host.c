@@ -11,6 +11,7 @@
 #define GUARD 0xc3
 #define FRESH 0xa5 /* new memory holds no zeros */
 #define MAX_THREADS 64
+#define MAX_BLOCK ((size_t)1 << 30) /* larger ones fail */
 
 static struct fake_host *get_fake(const panda_frontend_host *host)
 {
@@ -23,7 +24,7 @@ static void *fake_alloc(const panda_frontend_host *host, size_t size)
     if (size == 0)
         return NULL;
     long count = atomic_fetch_add(&f->count, 1) + 1;
-    if ((f->fail_at > 0 && count >= f->fail_at) || size > PTRDIFF_MAX / 2)
+    if ((f->fail_at > 0 && count >= f->fail_at) || size > MAX_BLOCK)
         return NULL;
     void *memory = NULL;
     if (posix_memalign(&memory, ALIGN, size + 2 * ALIGN) != 0)
