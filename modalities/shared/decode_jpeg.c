@@ -43,7 +43,7 @@ static struct decoder *get_decoder(j_common_ptr info)
     return (struct decoder *)(void *)info;
 }
 
-static void leave(struct decoder *d, panda_status status)
+static _Noreturn void leave(struct decoder *d, panda_status status)
 {
     d->status = status;
     longjmp(d->jump, 1);
@@ -102,7 +102,6 @@ static boolean source_fill(j_decompress_ptr info)
                            "%u of %u",
                            (unsigned)info->output_scanline,
                            (unsigned)info->image_height));
-    return FALSE;
 }
 
 static void source_skip(j_decompress_ptr info, long count)

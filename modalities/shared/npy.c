@@ -36,11 +36,16 @@ static void skip_space(struct cursor *c)
         c->at++;
 }
 
+static bool comes_next(struct cursor *c, char wanted)
+{
+    skip_space(c);
+    return c->at < c->end && *c->at == wanted;
+}
+
 /* Pass over one character if it comes next. */
 static bool take(struct cursor *c, char wanted)
 {
-    skip_space(c);
-    if (c->at == c->end || *c->at != wanted)
+    if (!comes_next(c, wanted))
         return false;
     c->at++;
     return true;
@@ -143,7 +148,7 @@ static panda_status parse_shape(struct pnd_npy *out, struct cursor *c)
         panda_status status = parse_dimension(&out->shape[out->rank++], c);
         if (status < 0)
             return status;
-        if (!take(c, ',') && (skip_space(c), c->at == c->end || *c->at != ')'))
+        if (!take(c, ',') && !comes_next(c, ')'))
             return fail_header(c, "a comma");
     }
     return PANDA_OK;
@@ -170,7 +175,7 @@ static panda_status parse_dictionary(struct pnd_npy *out, struct cursor *c)
                                        : parse_shape(out, c);
         if (status < 0)
             return status;
-        if (!take(c, ',') && (skip_space(c), c->at == c->end || *c->at != '}'))
+        if (!take(c, ',') && !comes_next(c, '}'))
             return fail_header(c, "a comma");
     }
     if (seen != 7)
