@@ -63,12 +63,14 @@ static panda_status check_text(const struct text_state *s,
 static panda_status check_length(const panda_frontend_host *host,
                                  uint64_t bytes)
 {
-    if (bytes <= MOST_BYTES)
+    uint64_t most = host->limits->max_file_bytes;
+    if (most > MOST_BYTES)
+        most = MOST_BYTES;
+    if (bytes <= most)
         return PANDA_OK;
     return pnd_host_fail(host, PANDA_E_FORMAT,
                          "the text has %llu bytes, expected at most %llu",
-                         (unsigned long long)bytes,
-                         (unsigned long long)MOST_BYTES);
+                         (unsigned long long)bytes, (unsigned long long)most);
 }
 
 static panda_status encode(const struct text_state *s,
