@@ -133,45 +133,56 @@ START_TEST(bytes_have_their_tokens)
 END_TEST
 
 #define OWN 300
-#define TOKEN_MAX 12
+#define TOKEN_MAX 16
 
-/* Merges of random tokens over three letters, some at a word's end. */
-static size_t make_random_merges(char lines[OWN][2 * TOKEN_MAX + 8],
-                                 uint32_t seed)
+struct merge_text {
+    char token[TOKEN_MAX + 1]; /* what it makes */
+    char line[TOKEN_MAX + 2];
+};
+
+static bool is_known(const struct merge_text *all, size_t count,
+                     const char *token)
 {
-    static char tokens[OWN + 6][TOKEN_MAX + 8];
-    size_t known = 0, count = 0;
-    for (const char *c = "abc"; *c; c++) {
-        snprintf(tokens[known++], sizeof *tokens, "%c", *c);
-        snprintf(tokens[known++], sizeof *tokens, "%c</w>", *c);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(all[i].token, token) == 0)
+            return true;
     }
-    for (int tries = 0; tries < 20000 && count < OWN; tries++) {
-        const char *left = tokens[next_random(&seed) % known];
-        const char *right = tokens[next_random(&seed) % known];
+    return false;
+}
+
+/* Merges of random tokens over three letters, some at a word's end. The first
+ * six entries are the letters themselves. */
+static size_t make_random_merges(struct merge_text all[OWN + 6], uint32_t seed)
+{
+    static const char *const letters[] = {"a",     "b",     "c",
+                                          "a</w>", "b</w>", "c</w>"};
+    size_t count = 0;
+    for (; count < 6; count++)
+        strcpy(all[count].token, letters[count]);
+    for (int tries = 0; tries < 20000 && count < OWN + 6; tries++) {
+        const char *left = all[next_random(&seed) % count].token;
+        const char *right = all[next_random(&seed) % count].token;
+        struct merge_text *new = &all[count];
         if (strchr(left, '<') || strlen(left) + strlen(right) > TOKEN_MAX)
             continue;
-        snprintf(tokens[known], sizeof *tokens, "%.12s%.12s", left, right);
-        bool fresh = true;
-        for (size_t i = 0; i < known; i++)
-            fresh = fresh && strcmp(tokens[i], tokens[known]) != 0;
-        if (!fresh)
-            continue;
-        snprintf(lines[count++], sizeof *lines, "%s %s", left, right);
-        known++;
+        strcat(strcpy(new->token, left), right);
+        strcat(strcat(strcpy(new->line, left), " "), right);
+        count += !is_known(all, count, new->token);
     }
     return count;
 }
 
 START_TEST(fast_is_as_slow)
 {
-    static char lines[OWN][2 * TOKEN_MAX + 8];
+    static struct merge_text all[OWN + 6];
     const char *own[OWN];
     uint32_t seed = 17 + (uint32_t)_i;
-    size_t count = make_random_merges(lines, seed);
-    for (size_t i = 0; i < count; i++)
-        own[i] = lines[i];
+    size_t count = make_random_merges(all, seed);
+    ck_assert_uint_gt(count, 100);
+    for (size_t i = 6; i < count; i++)
+        own[i - 6] = all[i].line;
     struct pnd_clip_vocab v;
-    open_vocab(&v, own, count);
+    open_vocab(&v, own, count - 6);
     for (int round = 0; round < 300; round++) {
         char word[64];
         int32_t fast[64], slow[64];
