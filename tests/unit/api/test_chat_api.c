@@ -1,0 +1,384 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "api_model.h"
+
+/* Prompts, answers and conversations on a small random decoder. */
+
+static panda_model *model;
+
+static void open_model(void)
+{
+    model = api_model();
+}
+
+static void close_model(void)
+{
+    panda_model_close(model);
+}
+
+static panda_generate_options greedy(uint32_t max_tokens)
+{
+    panda_generate_options options;
+    ck_assert_ok(panda_generate_options_init(&options, sizeof options));
+    options.sampling = PANDA_SAMPLING_GREEDY;
+    options.max_tokens = max_tokens;
+    return options;
+}
+
+static panda_chat *create_chat(void)
+{
+    panda_chat *chat;
+    ck_assert_ok(panda_chat_create(&chat, model, NULL));
+    return chat;
+}
+
+static panda_chat_turn get_turn(const panda_chat *chat)
+{
+    panda_chat_turn turn = {.struct_size = sizeof turn};
+    ck_assert_ok(panda_chat_get_turn(chat, &turn));
+    return turn;
+}
+
+START_TEST(decoder_states_and_limits)
+{
+    panda_decoder *decoder;
+    panda_decoder_options small = {.struct_size = sizeof small,
+                                   .context_length = 8};
+    panda_generate_options o = greedy(4);
+    panda_token tokens[] = {5, 6, 7, 8, 9, 10, 11, 12, 13}, token;
+    ck_assert_ok(panda_decoder_create(&decoder, model, &small));
+    ck_assert_fails(panda_decoder_generate(decoder, &o, NULL, NULL),
+                    PANDA_E_STATE, "pushed");
+    ck_assert_fails(panda_decoder_next_token(decoder, &token, &o),
+                    PANDA_E_STATE, "pushed");
+    ck_assert_fails(panda_decoder_push_tokens(decoder, tokens, 9),
+                    PANDA_E_CONTEXT_FULL, "8");
+    ck_assert_uint_eq(panda_decoder_get_positions(decoder), 0);
+    tokens[1] = 1 << 20;
+    ck_assert_fails(panda_decoder_push_tokens(decoder, tokens, 3),
+                    PANDA_E_ARGUMENT, "1048576");
+    tokens[1] = -1;
+    ck_assert_fails(panda_decoder_push_tokens(decoder, tokens, 3),
+                    PANDA_E_ARGUMENT, "-1");
+    tokens[1] = 6;
+    ck_assert_ok(panda_decoder_push_tokens(decoder, tokens, 3));
+    ck_assert_fails(panda_decoder_reset(decoder, 4), PANDA_E_ARGUMENT, "4");
+    ck_assert_ok(panda_decoder_reset(decoder, 2));
+    ck_assert_uint_eq(panda_decoder_get_positions(decoder), 2);
+    panda_decoder_stats stats = {.struct_size = sizeof stats};
+    ck_assert_ok(panda_decoder_get_stats(decoder, &stats));
+    ck_assert_uint_eq(stats.context_length, 8);
+    ck_assert_uint_eq(stats.prompt_positions, 3);
+    ck_assert_uint_gt(stats.cache_bytes, 0);
+    panda_decoder_destroy(decoder);
+    panda_decoder_destroy(NULL);
+    panda_decoder_cancel(NULL);
+}
+END_TEST
+
+START_TEST(wrong_generate_options_are_refused)
+{
+    panda_decoder *decoder;
+    panda_token token = 5;
+    ck_assert_ok(panda_decoder_create(&decoder, model, NULL));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, &token, 1));
+    panda_generate_options o = greedy(4);
+    o.temperature = -1;
+    ck_assert_fails(panda_decoder_generate(decoder, &o, NULL, NULL),
+                    PANDA_E_ARGUMENT, "temperature");
+    o = greedy(4);
+    o.top_p = 1.5f;
+    ck_assert_fails(panda_decoder_generate(decoder, &o, NULL, NULL),
+                    PANDA_E_ARGUMENT, "top_p");
+    o = greedy(4);
+    o.sampling = 7;
+    ck_assert_fails(panda_decoder_generate(decoder, &o, NULL, NULL),
+                    PANDA_E_ARGUMENT, "sampling");
+    o = greedy(4);
+    o.stop = (const char *const[]){"", NULL};
+    ck_assert_fails(panda_decoder_generate(decoder, &o, NULL, NULL),
+                    PANDA_E_ARGUMENT, "stop");
+    panda_decoder_destroy(decoder);
+}
+END_TEST
+
+static int32_t collect(const char *text, size_t length, void *user)
+{
+    char *to = user;
+    strncat(to, text, length);
+    return 0;
+}
+
+/* Generation step by step, in one call, and up to a stop string agree. */
+START_TEST(generate_equals_next_token_and_stops_at_a_string)
+{
+    panda_decoder *decoder;
+    panda_generate_options o = greedy(12);
+    panda_token prompt[] = {1, 40, 41, 42}, tokens[12];
+    char whole[4096] = "", cut[4096] = "", text[4096];
+    size_t length;
+    ck_assert_ok(panda_decoder_create(&decoder, model, NULL));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, prompt, 4));
+    ck_assert_ok(panda_decoder_generate(decoder, &o, collect, whole));
+    ck_assert_ok(panda_decoder_reset(decoder, 0));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, prompt, 4));
+    int count = 0;
+    while (count < 12 &&
+           panda_decoder_next_token(decoder, &tokens[count], &o) == PANDA_OK)
+        count++;
+    ck_assert_ok(panda_model_detokenize(model, text, sizeof text, &length,
+                                        tokens, (size_t)count));
+    text[length] = '\0';
+    ck_assert_str_eq(whole, text);
+    ck_assert_uint_ge(length, 8);
+
+    char stop[3] = {whole[4], whole[5], '\0'};
+    o.stop = (const char *const[]){stop, NULL};
+    ck_assert_ok(panda_decoder_reset(decoder, 4));
+    ck_assert_ok(panda_decoder_reset(decoder, 0));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, prompt, 4));
+    ck_assert_ok(panda_decoder_generate(decoder, &o, collect, cut));
+    *strstr(whole, stop) = '\0';
+    ck_assert_str_eq(cut, whole);
+    panda_decoder_destroy(decoder);
+}
+END_TEST
+
+START_TEST(equal_seeds_give_equal_answers)
+{
+    char answers[3][4096] = {"", "", ""};
+    for (int i = 0; i < 3; i++) {
+        panda_chat *chat = create_chat();
+        panda_generate_options o;
+        panda_generate_options_init(&o, sizeof o);
+        o.max_tokens = 16;
+        o.top_p = 1;
+        o.temperature = 1.5f;
+        o.seed = i == 2 ? 77 : 3;
+        ck_assert_ok(panda_chat_ask(chat, "hello", &o, collect, answers[i]));
+        ck_assert_str_eq(answers[i], panda_chat_get_answer(chat));
+        panda_chat_destroy(chat);
+    }
+    ck_assert_str_eq(answers[0], answers[1]);
+    ck_assert_str_ne(answers[0], answers[2]);
+}
+END_TEST
+
+/* A reused cache gives what a new conversation would compute. */
+START_TEST(later_turns_reuse_without_changing_the_answer)
+{
+    panda_generate_options o = greedy(10);
+    panda_chat *chat = create_chat();
+    panda_input picture = api_picture(9);
+    ck_assert_ok(panda_chat_attach(chat, &picture));
+    ck_assert_ok(panda_chat_ask(chat, "one", &o, NULL, NULL));
+    ck_assert_uint_eq(get_turn(chat).reused_positions, 0);
+    ck_assert_ok(panda_chat_ask(chat, "two", &o, NULL, NULL));
+    panda_chat_turn second = get_turn(chat);
+    ck_assert_uint_gt(second.reused_positions, 8);
+    panda_token ids[16];
+    uint32_t count = second.token_count;
+    memcpy(ids, second.tokens, count * sizeof *ids);
+
+    /* The same conversation with the cache thrown away before each turn by
+     * other media in between. */
+    ck_assert_ok(panda_chat_reset(chat));
+    ck_assert_str_eq(panda_chat_get_answer(chat), "");
+    ck_assert_ok(panda_chat_attach(chat, &picture));
+    ck_assert_ok(panda_chat_ask(chat, "one", &o, NULL, NULL));
+    ck_assert_uint_eq(get_turn(chat).reused_positions, 0);
+    ck_assert_ok(panda_chat_ask(chat, "two", &o, NULL, NULL));
+    ck_assert_uint_eq(get_turn(chat).token_count, count);
+    ck_assert_mem_eq(get_turn(chat).tokens, ids, count * sizeof *ids);
+    panda_chat_destroy(chat);
+}
+END_TEST
+
+START_TEST(new_media_change_the_prompt_from_the_prefix_on)
+{
+    panda_generate_options o = greedy(4);
+    panda_chat *chat = create_chat();
+    panda_input picture = api_picture(9);
+    ck_assert_ok(panda_chat_attach(chat, &picture));
+    ck_assert_ok(panda_chat_ask(chat, "one", &o, NULL, NULL));
+    uint32_t prompt = get_turn(chat).prompt_tokens;
+    picture = api_picture(10);
+    ck_assert_ok(panda_chat_attach(chat, &picture));
+    ck_assert_ok(panda_chat_ask(chat, "two", &o, NULL, NULL));
+    /* Only what stands before the soft token may be reused. */
+    ck_assert_uint_lt(get_turn(chat).reused_positions, prompt);
+    ck_assert_uint_gt(get_turn(chat).reused_positions, 1);
+    panda_chat_destroy(chat);
+}
+END_TEST
+
+START_TEST(a_full_context_leaves_the_conversation_as_it_was)
+{
+    panda_chat *chat;
+    panda_decoder_options small = {.struct_size = sizeof small,
+                                   .context_length = 90};
+    panda_chat_options options = {.struct_size = sizeof options,
+                                  .decoder = &small};
+    panda_generate_options o = greedy(4);
+    char long_question[2048];
+    memset(long_question, 'x', sizeof long_question);
+    for (size_t i = 1; i < sizeof long_question; i += 2)
+        long_question[i] = ' ';
+    long_question[sizeof long_question - 1] = '\0';
+    ck_assert_ok(panda_chat_create(&chat, model, &options));
+    ck_assert_fails(panda_chat_ask(chat, long_question, &o, NULL, NULL),
+                    PANDA_E_CONTEXT_FULL, "90");
+    ck_assert_ok(panda_chat_ask(chat, "hi", &o, NULL, NULL));
+    uint32_t prompt = get_turn(chat).prompt_tokens;
+    ck_assert_fails(panda_chat_ask(chat, long_question, &o, NULL, NULL),
+                    PANDA_E_CONTEXT_FULL, "90");
+    ck_assert_ok(panda_chat_ask(chat, "hi", &o, NULL, NULL));
+    ck_assert_uint_lt(get_turn(chat).prompt_tokens, 2 * prompt + 16);
+    panda_chat_destroy(chat);
+}
+END_TEST
+
+struct stopper {
+    panda_chat *chat;
+    int tokens;
+    bool cancel;
+};
+
+static int32_t stop_after_three(panda_token token, void *user)
+{
+    struct stopper *s = user;
+    (void)token;
+    if (++s->tokens < 3)
+        return 0;
+    if (!s->cancel)
+        return 1;
+    panda_chat_cancel(s->chat);
+    return 0;
+}
+
+START_TEST(a_stopped_answer_is_kept_as_far_as_it_came)
+{
+    for (int cancel = 0; cancel < 2; cancel++) {
+        panda_chat *chat = create_chat();
+        struct stopper stopper = {.chat = chat, .cancel = cancel};
+        panda_generate_options o = greedy(50);
+        o.on_token = stop_after_three;
+        o.token_user = &stopper;
+        ck_assert_fails(panda_chat_ask(chat, "hello", &o, NULL, NULL),
+                        cancel ? PANDA_E_CANCELLED : PANDA_E_CALLBACK, "");
+        ck_assert_str_ne(panda_error_get_message(), "");
+        ck_assert_uint_eq(get_turn(chat).token_count, 3);
+        o.on_token = NULL;
+        ck_assert_ok(panda_chat_ask(chat, "go on", &o, NULL, NULL));
+        ck_assert_uint_gt(get_turn(chat).reused_positions, 1);
+        panda_chat_destroy(chat);
+    }
+}
+END_TEST
+
+START_TEST(parts_that_are_missing_are_named)
+{
+    struct api_files files = api_files_write(32);
+    panda_model_options options = api_options(&files);
+    panda_runtime *runtime = api_runtime(NULL, 1);
+    panda_model *part;
+    panda_chat *chat;
+    panda_decoder *decoder;
+    panda_projector *projector;
+    panda_input picture = api_picture(1);
+    options.imagebind = options.adapter = NULL;
+    ck_assert_ok(panda_model_open(&part, runtime, &options));
+    ck_assert_ok(panda_chat_create(&chat, part, NULL));
+    ck_assert_fails(panda_chat_attach(chat, &picture), PANDA_E_UNSUPPORTED,
+                    "encoders");
+    ck_assert_fails(panda_projector_create(&projector, part),
+                    PANDA_E_UNSUPPORTED, "projection");
+    panda_chat_destroy(chat);
+    panda_model_close(part);
+
+    options = api_options(&files);
+    options.decoder = options.tokenizer = NULL;
+    ck_assert_ok(panda_model_open(&part, runtime, &options));
+    ck_assert_fails(panda_chat_create(&chat, part, NULL), PANDA_E_UNSUPPORTED,
+                    "decoder");
+    ck_assert_fails(panda_decoder_create(&decoder, part, NULL),
+                    PANDA_E_UNSUPPORTED, "decoder");
+    panda_model_close(part);
+    panda_runtime_destroy(runtime);
+}
+END_TEST
+
+START_TEST(prefixes_of_any_length_are_taken)
+{
+    panda_model_info info = {.struct_size = sizeof info};
+    panda_decoder *decoder;
+    panda_prefix *prefix;
+    float values[3 * 32] = {0};
+    panda_runtime *runtime = api_runtime(NULL, 1);
+    ck_assert_ok(panda_model_get_info(model, &info));
+    ck_assert_uint_eq(info.hidden_dim, 32);
+    ck_assert_ok(panda_decoder_create(&decoder, model, NULL));
+    ck_assert_ok(panda_prefix_create(&prefix, runtime, values, 3, 32));
+    ck_assert_uint_eq(panda_prefix_get_length(prefix), 3);
+    ck_assert_ok(panda_decoder_push_prefix(decoder, prefix));
+    ck_assert_uint_eq(panda_decoder_get_positions(decoder), 3);
+    panda_prefix_unref(prefix);
+    ck_assert_ok(panda_prefix_create(&prefix, runtime, values, 6, 16));
+    ck_assert_fails(panda_decoder_push_prefix(decoder, prefix), PANDA_E_SHAPE,
+                    "16 wide");
+    panda_prefix_unref(prefix);
+    panda_decoder_destroy(decoder);
+    panda_runtime_destroy(runtime);
+}
+END_TEST
+
+START_TEST(projection_wants_the_right_output)
+{
+    panda_encoder *encoder;
+    panda_projector *projector;
+    panda_prefix *prefix;
+    panda_embedding *embedding;
+    panda_input picture = api_picture(3);
+    panda_encode_options options = {.struct_size = sizeof options,
+                                    .output = PANDA_OUTPUT_RAW};
+    ck_assert_ok(panda_encoder_create(&encoder, model, NULL));
+    ck_assert_ok(panda_projector_create(&projector, model));
+    ck_assert_ok(panda_encoder_encode(&embedding, encoder, &picture, &options));
+    ck_assert_fails(
+        panda_projector_project(&prefix, projector,
+                                (const panda_embedding *const *)&embedding, 1),
+        PANDA_E_ARGUMENT, "raw");
+    panda_embedding_unref(embedding);
+    options.output = PANDA_OUTPUT_PANDAGPT;
+    ck_assert_ok(panda_encoder_encode(&embedding, encoder, &picture, &options));
+    ck_assert_ok(panda_projector_project(
+        &prefix, projector, (const panda_embedding *const *)&embedding, 1));
+    ck_assert_uint_eq(panda_prefix_get_dim(prefix), 32);
+    panda_prefix_unref(prefix);
+    panda_embedding_unref(embedding);
+    panda_projector_destroy(projector);
+    panda_encoder_destroy(encoder);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("chat_api");
+    TCase *tc = tcase_create("chat_api");
+    tcase_add_checked_fixture(tc, open_model, close_model);
+    tcase_add_test(tc, decoder_states_and_limits);
+    tcase_add_test(tc, wrong_generate_options_are_refused);
+    tcase_add_test(tc, generate_equals_next_token_and_stops_at_a_string);
+    tcase_add_test(tc, equal_seeds_give_equal_answers);
+    tcase_add_test(tc, later_turns_reuse_without_changing_the_answer);
+    tcase_add_test(tc, new_media_change_the_prompt_from_the_prefix_on);
+    tcase_add_test(tc, a_full_context_leaves_the_conversation_as_it_was);
+    tcase_add_test(tc, a_stopped_answer_is_kept_as_far_as_it_came);
+    tcase_add_test(tc, parts_that_are_missing_are_named);
+    tcase_add_test(tc, prefixes_of_any_length_are_taken);
+    tcase_add_test(tc, projection_wants_the_right_output);
+    suite_add_tcase(suite, tc);
+    return test_run(suite);
+}
