@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #define HEADER PND_ALIGN /* in front of each block: its size */
-#define FIXED ((size_t)1 << 20)
+#define FIXED ((size_t)32 << 10)
 #define PER_BYTE ((size_t)128)
 
 void fuzz_demand(bool condition, const char *what)

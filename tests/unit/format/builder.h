@@ -49,7 +49,7 @@ struct pickle_tensor {
     int32_t storage_count;
     int32_t offset;
     unsigned rank;
-    int32_t shape[PND_MAX_RANK], strides[PND_MAX_RANK];
+    int32_t shape[PND_MAX_RANK + 1], strides[PND_MAX_RANK + 1];
 };
 void pickle_tensor(struct pnd_buffer *p, const struct pickle_tensor *t);
 

@@ -124,6 +124,7 @@ static const struct {
     {{"Float", "1", 6, 0, 1, {1}, {1}}, "storage 1, which is missing"},
     {{"Float", "", 6, 0, 1, {1}, {1}}, "which is missing"},
     {{"Float", "../version", 0, 0, 1, {0}, {1}}, "which is missing"},
+    {{"Float", "0", 6, 0, 9, {1}, {1}}, "has more than 8 dimensions"},
     {{"Complex", "0", 6, 0, 1, {1}, {1}}, "asks for torch.ComplexStorage"},
 };
 
@@ -320,6 +321,21 @@ START_TEST(archives_of_other_things)
                     "more than one data.pkl");
     pnd_buffer_free(&file);
 
+    char root[600] = {0};
+    struct pnd_buffer p = build_buffer();
+    pickle_begin(&p);
+    pickle_item(&p, "x", &whole);
+    put_text(&p, ".");
+    memset(root, 'r', 550);
+    strcpy(root + 550, "/data.pkl");
+    z = zip_begin();
+    zip_add(&z, root, p.data, p.size);
+    file = zip_end(&z);
+    ck_assert_fails(open_bytes(&w, &file), PANDA_E_FORMAT,
+                    "tensor x lies in a folder with too long a name");
+    pnd_buffer_free(&p);
+    pnd_buffer_free(&file);
+
     z = zip_begin();
     zip_add(&z, "a/data.pkl", "}.", 2);
     zip_add(&z, "a/byteorder", "big", 3);
@@ -327,6 +343,38 @@ START_TEST(archives_of_other_things)
     ck_assert_fails(open_bytes(&w, &file), PANDA_E_UNSUPPORTED,
                     "the byte order is \"big\", expected \"little\"");
     pnd_buffer_free(&file);
+}
+END_TEST
+
+/* Files that Python's own pickler wrote, one for each way of writing. */
+static const char *const seeds[] = {
+    "torch_plain.pt",     "torch_module.pth", "torch_protocol4.pt",
+    "torch_protocol5.pt", "torch_zip64.pt",   "torch_no_descriptors.pt",
+    "torch_nested.pt",
+};
+
+START_TEST(seeds_of_the_fuzzer_are_read)
+{
+    struct pnd_context context = {.alloc = pnd_allocator_heap};
+    struct pnd_weights *w;
+    const struct pnd_tensor *t;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", TEST_CORPUS, seeds[_i]);
+    ck_assert_ok(pnd_weights_open(&w, &context, path));
+    ck_assert_uint_eq(pnd_weights_get_count(w), 4);
+    ck_assert_ok(pnd_weights_require(&t, w, 2, (int64_t[]){3, 4}, "weight"));
+    for (size_t i = 0; i < 12; i++)
+        ck_assert_float_eq(pnd_tensor_get_f32(t, i), (float)i);
+    ck_assert_ok(
+        pnd_weights_require(&t, w, 2, (int64_t[]){4, 3}, "transposed"));
+    for (size_t i = 0; i < 12; i++)
+        ck_assert_float_eq(pnd_tensor_get_f32(t, i),
+                           (float)(i % 3 * 4 + i / 3));
+    ck_assert_ok(pnd_weights_require(&t, w, 1, (int64_t[]){4}, "bias"));
+    ck_assert_float_eq(pnd_tensor_get_f32(t, 3), 11);
+    ck_assert_ok(pnd_weights_require(&t, w, 0, NULL, "scale"));
+    ck_assert_float_eq(pnd_tensor_get_f32(t, 0), 3);
+    pnd_weights_close(w);
 }
 END_TEST
 
@@ -361,6 +409,8 @@ int main(void)
     tcase_add_test(tc, names_are_checked);
     tcase_add_test(tc, copies_are_bounded_by_the_files);
     tcase_add_test(tc, archives_of_other_things);
+    tcase_add_loop_test(tc, seeds_of_the_fuzzer_are_read, 0,
+                        sizeof seeds / sizeof *seeds);
     tcase_add_test(tc, damaged_files_give_a_message);
     tcase_add_test(tc, memory_failures_are_reported);
     suite_add_tcase(suite, tc);
