@@ -248,7 +248,7 @@ bool create_runtime(panda_runtime **runtime, const struct model_args *args)
     options.log = print_log;
     options.log_level = args->verbose > 1   ? PANDA_LOG_DEBUG
                         : args->verbose > 0 ? PANDA_LOG_INFO
-                                            : PANDA_LOG_WARN;
+                                            : PANDA_LOG_ERROR;
     /* This program uses OpenBLAS for nothing else. */
     options.flags = PANDA_RUNTIME_SET_BLAS_THREADS;
     if (panda_runtime_create(runtime, &options) == PANDA_OK)

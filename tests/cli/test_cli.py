@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: the libpandagpt authors
+# SPDX-License-Identifier: Apache-2.0
+"""The panda program as a user runs it: right and wrong input, JSON, sessions.
+
+usage: test_cli.py PANDA [unittest arguments]
+Needs the fixtures (PANDA_TEST_FIXTURES); without them it is skipped.
+"""
+import json
+import os
+import pathlib
+import pty
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import zipfile
+
+PANDA = sys.argv.pop(1)
+FIXTURES = pathlib.Path(os.environ.get("PANDA_TEST_FIXTURES", "."))
+INPUTS, WEIGHTS = FIXTURES / "inputs", FIXTURES / "weights"
+IMAGEBIND = ["--imagebind", WEIGHTS / "imagebind_tiny.pth"]
+VOCAB = ["--clip-vocab", WEIGHTS / "bpe_simple_vocab_16e6.txt.gz"]
+DECODER = ["--decoder", WEIGHTS / "vicuna_tiny"]
+ADAPTER = ["--adapter", WEIGHTS / "pandagpt_tiny_delta.pt"]
+CHAT = IMAGEBIND + DECODER + ADAPTER
+
+
+def run(*args, stdin=None):
+    return subprocess.run([PANDA, *map(str, args)], capture_output=True,
+                          stdin=stdin or subprocess.DEVNULL, timeout=120,
+                          check=False)
+
+
+def parse_safetensors(path):
+    data = path.read_bytes()
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        values = data[8 + size + begin:8 + size + end]
+        tensors[name] = (entry["shape"],
+                         struct.unpack(f"<{len(values) // 4}f", values))
+    return tensors
+
+
+class Temporary(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="panda-cli-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def write(self, name, data):
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    def assert_one_line(self, result, *parts, code=1):
+        lines = result.stderr.decode().splitlines()
+        self.assertEqual(result.returncode, code, lines)
+        self.assertEqual(len(lines), 1, lines)
+        self.assertTrue(lines[0].startswith("panda: "), lines)
+        for part in parts:
+            self.assertIn(str(part), lines[0])
+
+
+class Embed(Temporary):
+    def test_json_has_one_line_an_input(self):
+        result = run("embed", *IMAGEBIND, *VOCAB, "--json", "--output", "unit",
+                     "--image", INPUTS / "rgb.png", "--text", 'A "dog".',
+                     "--imu", INPUTS / "imu.csv")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual([r["modality"] for r in rows],
+                         ["image", "text", "imu"])
+        self.assertEqual(rows[1]["input"], 'A "dog".')
+        for row in rows:
+            self.assertEqual(row["dim"], 64)
+            self.assertEqual(len(row["embedding"]), 64)
+            self.assertAlmostEqual(sum(v * v for v in row["embedding"]), 1, 5)
+
+    def test_outputs_differ_as_documented(self):
+        values = {}
+        for output in ("raw", "unit", "scaled", "pandagpt"):
+            result = run("embed", *IMAGEBIND, "--json", "--output", output,
+                         "--audio", INPUTS / "speech_16k_mono.wav")
+            values[output] = json.loads(result.stdout)["embedding"]
+        self.assertEqual(values["unit"], values["pandagpt"])
+        for unit, scaled in zip(values["unit"], values["scaled"]):
+            self.assertAlmostEqual(20 * unit, scaled, 4)
+
+    def test_dump_has_every_stage(self):
+        dump = self.folder / "stages.safetensors"
+        result = run("embed", *IMAGEBIND, "--dump", dump, "--audio",
+                     INPUTS / "speech_16k_mono.wav")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        stages = parse_safetensors(dump)
+        self.assertEqual(stages["preprocessed"][0], [3, 1, 128, 204])
+        self.assertEqual(stages["patches"][0], [3, 229, 48])
+        for stage in ("block.0", "block.1"):
+            self.assertEqual(stages[stage][0], [3, 229, 48])
+        for stage in ("head", "unit", "scaled"):
+            self.assertEqual(stages[stage][0], [3, 64])
+        expected = parse_safetensors(
+            FIXTURES / "expected/encoder_stages.safetensors")
+        for ours, theirs in (("patches", "tokens"), ("block.0", "block0"),
+                             ("block.0.attn", "block0.attn"),
+                             ("block.1", "block1"), ("head", "head")):
+            shape, values = expected[f"audio/speech_16k_mono.wav/{theirs}"]
+            for a, b in zip(stages[ours][1], values):
+                self.assertLess(abs(a - b), 2e-4, ours)
+
+    def test_a_failing_input_does_not_keep_the_others(self):
+        result = run("embed", *IMAGEBIND, "--json", "--image", "/no/file.png",
+                     "--image", INPUTS / "rgb.png")
+        self.assert_one_line(result, "/no/file.png")
+        self.assertEqual(len(result.stdout.splitlines()), 1)
+
+    def test_depth_options_matter(self):
+        def embed(*options):
+            result = run("embed", *IMAGEBIND, "--json", "--depth",
+                         INPUTS / "depth_mm_16bit.png", *options)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return json.loads(result.stdout)["embedding"]
+        plain = embed()
+        self.assertEqual(plain, embed("--depth-unit", "mm",
+                                      "--depth-sensor", "kv1"))
+        self.assertNotEqual(plain, embed("--depth-sensor", "xtion"))
+        self.assertEqual(embed("--depth-sensor", "realsense"),
+                         embed("--depth-baseline", "0.095"))
+        self.assertNotEqual(plain, embed("--depth-focal", "300"))
+        self.assertNotEqual(plain, embed("--depth-sun-rotated"))
+
+    def test_usage(self):
+        for args in ([], ["embed"], ["embed", "--nonsense"], ["fly"],
+                     ["embed", "--imagebind", "x"],
+                     ["embed", *IMAGEBIND, "--depth-sensor", "eye",
+                      "--depth", "x"],
+                     ["chat"], ["tokenize"], ["info"]):
+            self.assertEqual(run(*args).returncode, 2, args)
+        for args in (["--help"], ["embed", "--help"], ["chat", "--help"],
+                     ["tokenize", "--help"], ["info", "--help"],
+                     ["--version"]):
+            result = run(*args)
+            self.assertEqual(result.returncode, 0, args)
+            self.assertTrue(result.stdout, args)
+
+
+class WrongInput(Temporary):
+    """One clear line, exit code 1, and the next input is embedded."""
+
+    def refuse(self, modality, path, *parts):
+        result = run("embed", *IMAGEBIND, "--json", f"--{modality}", path,
+                     "--image", INPUTS / "square_224.png")
+        self.assert_one_line(result, path, *parts)
+        self.assertEqual(len(result.stdout.splitlines()), 1)
+
+    def test_missing_empty_and_directory(self):
+        empty = self.write("empty.bin", b"")
+        for modality in ("image", "video", "audio", "depth", "thermal", "imu"):
+            self.refuse(modality, "/no/such/file")
+            self.refuse(modality, empty, "empty")
+            self.refuse(modality, self.folder, "directory")
+
+    def test_truncated(self):
+        for modality, name in (
+                ("image", "landscape_baseline.jpg"), ("image", "rgb.png"),
+                ("image", "portrait_progressive.jpg"),
+                ("thermal", "thermal_gray.jpg"),
+                ("depth", "depth_mm_16bit.png"),
+                ("depth", "depth_metres_f32.npy"),
+                ("audio", "speech_16k_mono.wav"), ("audio", "mix_22k05.flac"),
+                ("video", "landscape_25fps_6s_aac.mp4"),
+                ("imu", "imu_f32.npy")):
+            data = (INPUTS / name).read_bytes()
+            for part in (20, len(data) // 3, len(data) // 2):
+                path = self.write(f"cut_{part}_{name}", data[:part])
+                with self.subTest(name=name, bytes=part):
+                    self.refuse(modality, path)
+
+    def test_text_called_png(self):
+        self.refuse("image", self.write("words.png", b"just some words\n"),
+                    "PNG")
+
+    def test_too_little_sound(self):
+        self.refuse("audio", INPUTS / "too_short_20ms_16k.wav", "25 ms")
+        header = (INPUTS / "speech_16k_mono.wav").read_bytes()[:44]
+        silent = header[:4] + struct.pack("<I", 36) + header[8:40] \
+            + struct.pack("<I", 0)
+        self.refuse("audio", self.write("silent.wav", silent))
+
+    def test_nan_in_imu(self):
+        lines = (INPUTS / "imu.csv").read_text().splitlines()
+        fields = lines[7].split(",")
+        fields[2] = "nan"
+        lines[7] = ",".join(fields)
+        path = self.write("nan.csv", "\n".join(lines).encode())
+        self.refuse("imu", path, "az")
+
+    def test_depth_without_a_valid_pixel(self):
+        header = b"{'descr': '<f4', 'fortran_order': False, " \
+            b"'shape': (8, 8), }"
+        header += b" " * (-(len(header) + 11) % 64) + b"\n"
+        data = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) \
+            + header + bytes(256)
+        self.refuse("depth", self.write("holes.npy", data), "above 0")
+
+    def test_checkpoint_lacking_a_tensor(self):
+        name = "modality_trunks.vision.blocks.1.mlp.fc1.weight"
+        path = self.folder / "lacking.pth"
+        with zipfile.ZipFile(WEIGHTS / "imagebind_tiny.pth") as old, \
+                zipfile.ZipFile(path, "w") as new:
+            for info in old.infolist():
+                data = old.read(info)
+                if info.filename.endswith("data.pkl"):
+                    data = data.replace(name.encode(),
+                                        name[:-1].encode() + b"x")
+                new.writestr(info.filename, data)
+        shutil.copy(WEIGHTS / "imagebind_tiny.json",
+                    self.folder / "lacking.json")
+        result = run("embed", "--imagebind", path, "--image",
+                     INPUTS / "rgb.png")
+        self.assert_one_line(result, path, name)
+
+    def test_parts_that_do_not_fit(self):
+        result = run("chat", "--decoder", WEIGHTS / "gqa_tiny", *ADAPTER,
+                     "--tokenizer", WEIGHTS / "vicuna_tiny/tokenizer.model",
+                     "--prompt", "x")
+        self.assert_one_line(result, "32", "64")
+        folder = self.folder / "vicuna"
+        shutil.copytree(WEIGHTS / "vicuna_tiny", folder)
+        (folder / "added_tokens.json").unlink()
+        result = run("chat", "--decoder", folder, "--prompt", "x")
+        self.assert_one_line(result, "32000", "32001")
+
+    def test_context_overflow(self):
+        result = run("chat", *DECODER, "--prompt", "word " * 3000)
+        self.assert_one_line(result, "2048")
+
+    def test_not_weights(self):
+        words = self.write("words.pth", b"not weights at all")
+        for path in (words, "/no/weights", self.folder):
+            self.assert_one_line(run("embed", "--imagebind", path, "--image",
+                                     INPUTS / "rgb.png"), path)
+
+
+class Chat(Temporary):
+    def test_reference_texts(self):
+        """Every first turn of e2e.json, greedy, from the files."""
+        cases = json.loads((FIXTURES / "expected/e2e.json").read_text())
+        for case in cases["cases"]:
+            if "history" in case or not case["media"]:
+                continue
+            media = [part for modality, files in case["media"].items()
+                     for name in files
+                     for part in (f"--{modality}", INPUTS / name)]
+            result = run("chat", *CHAT, *media, "--prompt", case["prompt"],
+                         "--greedy", "--max-tokens", 32, "--compat",
+                         "reference", "--json")
+            with self.subTest(case=case["name"]):
+                self.assertEqual(result.returncode, 0, result.stderr)
+                turn = json.loads(result.stdout)["turns"][0]
+                self.assertEqual(turn["tokens"], case["outputs"][1:])
+                self.assertEqual(turn["text"], case["text"])
+
+    def test_depth_imu_and_text_answer(self):
+        for modality, name in (("depth", "depth_mm_16bit.png"),
+                               ("imu", "imu.csv")):
+            result = run("chat", *CHAT, f"--{modality}", INPUTS / name,
+                         "--prompt", "What is it?", "--greedy",
+                         "--max-tokens", 8)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertTrue(result.stdout.strip())
+        result = run("chat", *CHAT, *VOCAB, "--text", "A dog.", "--prompt",
+                     "What is it?", "--greedy", "--max-tokens", 8, "--json")
+        self.assertEqual(len(json.loads(result.stdout)["turns"][0]["tokens"]),
+                         8)
+
+    def test_turns_stream_and_json(self):
+        cases = json.loads((FIXTURES / "expected/e2e.json").read_text())
+        wanted = [c for c in cases["cases"] if c["name"].startswith("image")
+                  and c["media"] == {"image": ["landscape_baseline.jpg"]}]
+        prompts = []
+        for case in wanted:
+            prompts += ["--prompt", case.get("question", case["prompt"])]
+        args = [*CHAT, "--image", INPUTS / "landscape_baseline.jpg", *prompts,
+                "--greedy", "--max-tokens", 32, "--compat", "reference"]
+        turns = json.loads(run("chat", *args, "--json").stdout)["turns"]
+        self.assertEqual([t["text"] for t in turns],
+                         [c["text"] for c in wanted])
+        self.assertEqual(turns[0]["prompt_tokens"], 23)
+        self.assertGreater(turns[0]["seconds"], 0)
+        self.assertEqual(run("chat", *args).stdout.decode(),
+                         "".join(c["text"] + "\n" for c in wanted))
+
+    def test_sampling_options(self):
+        def ask(*options):
+            result = run("chat", *DECODER, "--prompt", "Hello", "--max-tokens",
+                         12, "--json", *options)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return json.loads(result.stdout)["turns"][0]["tokens"]
+        warm = ("--temperature", 2, "--top-p", 1)
+        self.assertEqual(ask(*warm, "--seed", 1), ask(*warm, "--seed", 1))
+        self.assertNotEqual(ask(*warm, "--seed", 1), ask(*warm, "--seed", 2))
+        self.assertEqual(ask(*warm, "--top-k", 1), ask("--greedy"))
+
+    def test_reference_needs_media(self):
+        self.assert_one_line(run("chat", *CHAT, "--prompt", "Hello",
+                                 "--compat", "reference"), "media")
+
+    def test_questions_from_a_pipe(self):
+        path = self.write("questions.txt", b"Hello\n\n/quit\nnever asked\n")
+        with path.open() as stdin:
+            result = run("chat", *DECODER, "--greedy", "--max-tokens", "4",
+                         stdin=stdin)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(len(result.stdout.decode().splitlines()), 1)
+
+
+class Session(unittest.TestCase):
+    """panda chat on a terminal."""
+
+    def setUp(self):
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.environ["TERM"] = "dumb"
+            os.execv(PANDA, [PANDA, "chat", *map(str, CHAT), "--greedy",
+                             "--max-tokens", "1900"])
+        self.seen = ""
+        self.addCleanup(os.close, self.terminal)
+
+    def expect(self, part, seconds=60):
+        end = time.monotonic() + seconds
+        while part not in self.seen:
+            left = end - time.monotonic()
+            ready, _, _ = select.select([self.terminal], [], [], max(left, 0))
+            self.assertTrue(ready, f"no {part!r} in {self.seen!r}")
+            try:
+                self.seen += os.read(self.terminal, 65536).decode(
+                    errors="replace")
+            except OSError:
+                self.fail(f"ended without {part!r}: {self.seen!r}")
+        self.seen = self.seen[self.seen.index(part) + len(part):]
+
+    def send(self, line):
+        os.write(self.terminal, (line + "\n").encode())
+
+    def test_attach_ask_interrupt_go_on_and_quit(self):
+        self.expect("> ")
+        self.send(f"/image {INPUTS / 'rgb.png'}")
+        self.expect("attached")
+        self.send("/audio /no/such.wav")
+        self.expect("cannot be opened")
+        self.send("/dance")
+        self.expect("/help")
+        self.send("What is this?")
+        self.expect("What is this?")
+        time.sleep(0.3)
+        os.write(self.terminal, b"\x03")
+        self.expect("cancelled")
+        self.expect("> ")
+        self.send("/reset")
+        self.expect("> ")
+        self.send("/quit")
+        _, status = os.waitpid(self.pid, 0)
+        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
+
+
+class Other(Temporary):
+    def test_tokenize(self):
+        rows = json.loads((FIXTURES / "expected/tokenizer_llama.json")
+                          .read_text())["rows"]
+        for row in rows:
+            if "\0" in row["text"]:
+                continue
+            path = self.write("text.txt", row["text"].encode())
+            result = run("tokenize", *DECODER, "--file", path, "--bos",
+                         "--parse-special", "--json")
+            self.assertEqual(json.loads(result.stdout)["tokens"],
+                             row["ids_with_bos"], row["text"])
+        result = run("tokenize", "--decoder",
+                     WEIGHTS / "vicuna_tiny/tokenizer.model", "--text", "</s>",
+                     "--json")
+        self.assertNotIn(2, json.loads(result.stdout)["tokens"])
+
+    def test_info(self):
+        result = run("info", WEIGHTS / "imagebind_tiny.pth",
+                     WEIGHTS / "pandagpt_tiny_delta_plain.pt",
+                     WEIGHTS / "vicuna_tiny", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        info = json.loads(result.stdout)
+        self.assertEqual(info["missing"], ["clip_vocab"])
+        self.assertEqual(info["formats"], {"encoders": "f32",
+                                           "decoder": "f16"})
+        self.assertEqual(info["decoder"]["hidden"], 32)
+        self.assertEqual(info["lora"]["rank"], 4)
+        self.assertEqual(info["encoders"]["imu"]["tokens"], 251)
+        self.assertGreater(info["memory"]["mapped_bytes"], 10 ** 7)
+        self.assert_one_line(run("info", INPUTS / "rgb.png"), "rgb.png")
+        self.assertEqual(run("info", WEIGHTS / "imagebind_tiny.pth").returncode,
+                         0)
+
+
+if not (FIXTURES / "expected/manifest.json").is_file():
+    print(f"SKIP: the reference fixtures are not there (no {FIXTURES})")
+    sys.exit(77)
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+unittest.main()
