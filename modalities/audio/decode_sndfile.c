@@ -9,6 +9,8 @@
 #include <sndfile.h>
 #include <stdio.h>
 
+#include "modalities/audio/riff.h"
+
 /* libsndfile sees the source through callbacks, so it opens no files itself. */
 
 static sf_count_t get_size(void *user)
@@ -151,7 +153,9 @@ panda_status pnd_sound_open_file(struct pnd_sound *sound)
 {
     SF_INFO info;
     sound->ops = &forward_ops;
-    panda_status status = open_decoder(sound, &info);
+    panda_status status = pnd_riff_check_whole(sound->host, &sound->source);
+    if (status == PANDA_OK)
+        status = open_decoder(sound, &info);
     if (status < 0)
         return status;
     if (info.samplerate < 0 || info.channels < 0 || info.frames < 0)
