@@ -10,7 +10,9 @@
  *     |[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+
  *
  * It ignores case, which in a lower-case text leaves two traces: the long s
- * U+017F is an "s", and U+0345, whose upper case is a letter, is nothing. */
+ * U+017F is an "s", and U+0345, whose upper case is a letter, is nothing.
+ * The control characters 1C..1F are white space here, as for Python, though
+ * not for the pattern: no repaired text has them. */
 
 #define LONG_S 0x17f
 #define IOTA_BELOW 0x345
