@@ -6,6 +6,7 @@
 
 #define ZERO_CROSSINGS 6
 #define ROLLOFF 0.99
+#define PHASES_BETWEEN_CANCEL 256
 
 static const float pi = 3.14159265358979323846f;
 
@@ -65,8 +66,14 @@ panda_status pnd_resampler_init(struct pnd_resampler *r,
                                sizeof *r->kernel);
     if (!r->offsets || !r->kernel)
         return pnd_host_fail_memory(host);
-    for (uint32_t phase = 0; phase < r->to; phase++)
+    for (uint32_t phase = 0; phase < r->to; phase++) {
+        if (phase % PHASES_BETWEEN_CANCEL == 0) {
+            panda_status status = pnd_host_check_cancel(host);
+            if (status < 0)
+                return status;
+        }
         fill_phase(r, phase, cutoff);
+    }
     return PANDA_OK;
 }
 

@@ -167,8 +167,23 @@ static panda_status probe_streams(struct decoder *d)
     for (unsigned i = 0; i < count; i++)
         av_dict_free(&options[i]);
     d->host->free(d->host, options);
+    /* An interrupted probe is no failure to FFmpeg. */
     return found < 0 ? fail_ffmpeg(d, "the streams cannot be read", found)
-                     : PANDA_OK;
+                     : pnd_host_check_cancel(d->host);
+}
+
+/* Sizes in the container's header, before a decoder sees them. */
+static panda_status check_sizes(const struct decoder *d)
+{
+    panda_status status = PANDA_OK;
+    for (unsigned i = 0; i < d->format->nb_streams && status == PANDA_OK; i++) {
+        const AVCodecParameters *p = d->format->streams[i]->codecpar;
+        if (p->codec_type == AVMEDIA_TYPE_VIDEO && p->width > 0 &&
+            p->height > 0)
+            status = pnd_picture_check_size(d->host, (uint64_t)p->width,
+                                            (uint64_t)p->height);
+    }
+    return status;
 }
 
 static panda_status fail_container(const struct decoder *d, int error)
@@ -211,7 +226,9 @@ static panda_status open_format(struct decoder *d)
     av_dict_free(&options);
     if (opened < 0)
         return fail_container(d, opened);
-    panda_status status = probe_streams(d);
+    panda_status status = check_sizes(d);
+    if (status == PANDA_OK)
+        status = probe_streams(d);
     if (status < 0)
         return status;
     d->stream = av_find_best_stream(d->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL,
@@ -238,9 +255,9 @@ static panda_status check_header(struct decoder *d)
     struct pnd_video *video = d->video;
     if (parameters->width <= 0 || parameters->height <= 0)
         return pnd_host_fail(d->host, PANDA_E_FORMAT,
-                             "the video is %d x %d pixels, expected at least "
-                             "1 x 1",
-                             parameters->width, parameters->height);
+                             "the size of the video cannot be found, expected "
+                             "at most %" PRIu64 " pixels (max_pixels)",
+                             d->host->limits->max_pixels);
     video->width = (uint32_t)parameters->width;
     video->height = (uint32_t)parameters->height;
     panda_status status =
@@ -299,6 +316,8 @@ static panda_status count_frames(struct decoder *d)
         }
         av_packet_unref(d->packet);
     }
+    if (status == PANDA_OK)
+        status = pnd_host_check_cancel(d->host);
     if (status < 0)
         return status;
     if (read != AVERROR_EOF)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "modalities/conformance.h"
 #include "modalities/fake_host.h"
 #include "support/support.h"
 
@@ -369,6 +370,29 @@ START_TEST(memory_runs_out_and_calls_are_cancelled)
 }
 END_TEST
 
+static void make_sample(struct conformance_sample *sample)
+{
+    static const char table[] = "ax,ay,az,gx,gy,gz\n" ROWS(",", "\n") "\n";
+    static float values[6 * SAMPLES];
+    fill_ramp(values, SAMPLES);
+    *sample = (struct conformance_sample){
+        .bytes = table,
+        .size = sizeof table - 1,
+        .suffix = ".csv",
+        .has_raw = true,
+        .raw_is_same = true,
+        .raw = from_raw(values, SAMPLES),
+    };
+}
+
+static const struct conformance conformance_imu = {
+    .ops = &pnd_frontend_imu,
+    .tensor = {sizeof(panda_frontend_tensor), PANDA_ELEMENT_F32, 1, 2,
+               {6, SAMPLES}},
+    .flags = CONFORMANCE_CUT_IS_VALID | CONFORMANCE_BRIEF,
+    .make_sample = make_sample,
+};
+
 int main(void)
 {
     Suite *suite = suite_create("imu");
@@ -385,5 +409,6 @@ int main(void)
     tcase_add_test(tc, wrong_options_and_shapes);
     tcase_add_test(tc, memory_runs_out_and_calls_are_cancelled);
     suite_add_tcase(suite, tc);
+    suite_add_tcase(suite, PANDA_FRONTEND_TESTS(imu));
     return test_run(suite);
 }
