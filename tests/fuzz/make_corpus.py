@@ -175,8 +175,16 @@ def write_json():
     return files
 
 
+def write_tokenizer():
+    """The small models of tests/golden/make_tokenizer.py."""
+    golden = pathlib.Path(__file__).parents[1] / "golden" / "tokenizer.json"
+    models = json.loads(golden.read_text())["models"]
+    return {model["name"]: bytes.fromhex(model["hex"]) for model in models}
+
+
 def main():
-    for kind, files in (("weights", write_weights()), ("json", write_json())):
+    for kind, files in (("weights", write_weights()), ("json", write_json()),
+                        ("tokenizer", write_tokenizer())):
         folder = FOLDER / kind
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
