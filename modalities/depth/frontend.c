@@ -6,7 +6,7 @@
 #include "modalities/shared/resize.h"
 #include "modalities/shared/tensor.h"
 
-/* One depth picture to [1, size, size] of normalised disparity. ImageBind has no
+/* One depth picture to [1, size, size] of disparity. ImageBind itself has no
  * loader for it; this is the recipe its authors and Omnivore describe. */
 
 #define DEPTH_MIN 0.01 /* metres; a hole counts as this near */

@@ -11,7 +11,7 @@
 struct png_recipe {
     uint32_t width, height;
     uint8_t bits;           /* of a sample */
-    uint8_t color;          /* 0 gray, 2 RGB, 3 palette, 4 gray + alpha, 6 RGBA */
+    uint8_t color;          /* 0 gray, 2 RGB, 3 palette, 4 and 6: and alpha */
     uint8_t interlaced;     /* 1: `rows` holds the seven passes' rows */
     const void *rows;       /* packed as in a PNG, without filter bytes; NULL:
                                none, whatever the size */

@@ -22,7 +22,10 @@ static const char *const names[] = {
 
 static bool can_read(const char *name)
 {
-    return strstr(name, ".jpg") ? HAVE_JPEG : HAVE_PNG;
+    if (strstr(name, ".jpg") ? HAVE_JPEG : HAVE_PNG)
+        return true;
+    printf("SKIP: %s: this build has no decoder for it\n", name);
+    return false;
 }
 
 /* The float tensor is made of the resized bytes, bit for bit. */
@@ -38,14 +41,12 @@ START_TEST(pixels_are_the_references)
     const char *name = names[_i];
     static float out[3 * PIXELS];
     char key[64];
+    if (!can_read(name))
+        return;
     snprintf(key, sizeof key, "resized_u8/%s", name);
     struct test_tensor t = test_tensor_read("preprocess_image.safetensors",
                                             key);
     ck_assert_uint_eq(t.count, 3 * PIXELS);
-    if (!can_read(name)) {
-        test_tensor_free(&t);
-        return;
-    }
     preprocess_fixture(out, &pnd_frontend_image, wanted, name);
     size_t different = 0;
     for (size_t i = 0; i < t.count; i++) {
