@@ -179,19 +179,34 @@ static bool is_deep_gray(const struct decoder *d)
     return d->bits == 16 && d->color == PNG_COLOR_TYPE_GRAY;
 }
 
-/* Indexes past the end of the palette stand for themselves as gray, as in
- * Pillow; libpng would make them black. */
-static void complete_palette(struct decoder *d)
+/* Palette indexes to RGB. Ones past the end of the palette stand for themselves
+ * as gray, as in Pillow; libpng would make them black. */
+static panda_status read_palette(struct decoder *d)
 {
-    png_color full[256];
-    png_colorp stored = NULL;
-    int count = 0, all = 1 << d->bits;
-    if (!png_get_PLTE(d->png, d->info, &stored, &count) || count >= all)
-        return;
-    memcpy(full, stored, (size_t)count * sizeof *full);
-    for (int i = count; i < all; i++)
-        full[i] = (png_color){(png_byte)i, (png_byte)i, (png_byte)i};
-    png_set_PLTE(d->png, d->info, full, all);
+    png_colorp palette = NULL;
+    int count = 0;
+    if (setjmp(png_jmpbuf(d->png)))
+        return fail(d);
+    png_set_packing(d->png);
+    panda_status status = read_pixels(d, 1);
+    if (status < 0)
+        return status;
+    size_t pixels = (size_t)d->width * d->height;
+    uint8_t *rgb = pnd_host_alloc(d->host, pixels, 3);
+    if (!rgb)
+        return pnd_host_fail_memory(d->host);
+    png_get_PLTE(d->png, d->info, &palette, &count);
+    for (size_t i = 0; i < pixels; i++) {
+        uint8_t index = d->pixels[i];
+        bool known = index < count;
+        rgb[3 * i] = known ? palette[index].red : index;
+        rgb[3 * i + 1] = known ? palette[index].green : index;
+        rgb[3 * i + 2] = known ? palette[index].blue : index;
+    }
+    d->host->free(d->host, d->pixels);
+    d->pixels = rgb;
+    d->stride = (size_t)d->width * 3;
+    return PANDA_OK;
 }
 
 /* Bytes of gray or RGB out of every kind of PNG. */
@@ -200,10 +215,10 @@ static panda_status read_bytes(struct decoder *d)
     bool gray = !(d->color & PNG_COLOR_MASK_COLOR);
     if (is_deep_gray(d))
         return read_pixels(d, 2);
+    if (d->color == PNG_COLOR_TYPE_PALETTE)
+        return read_palette(d);
     if (setjmp(png_jmpbuf(d->png)))
         return fail(d);
-    if (d->color == PNG_COLOR_TYPE_PALETTE)
-        complete_palette(d);
     png_set_expand(d->png);
     png_set_strip_16(d->png);
     png_set_strip_alpha(d->png);

@@ -59,6 +59,33 @@ static void make_png_sample(struct conformance_sample *sample)
     sample->raw = make_raw(pixels, WIDTH, HEIGHT, 3);
 }
 
+/* A palette that is too short; the raw form has what it means. */
+static void make_palette_sample(struct conformance_sample *sample)
+{
+    static uint8_t *file, rows[HEIGHT][WIDTH], palette[100][3];
+    for (int i = 0; i < 100; i++)
+        for (int c = 0; c < 3; c++)
+            palette[i][c] = (uint8_t)(i * (c + 2));
+    for (int y = 0; y < HEIGHT; y++)
+        for (int x = 0; x < WIDTH; x++) {
+            rows[y][x] = (uint8_t)(x * 2 + y * 5);
+            if (rows[y][x] < 100)
+                memcpy(pixels[y][x], palette[rows[y][x]], 3);
+            else
+                memset(pixels[y][x], rows[y][x], 3);
+        }
+    free(file);
+    file = make_png(&sample->size, &(struct png_recipe){
+        .width = WIDTH, .height = HEIGHT, .bits = 8, .color = 3, .rows = rows,
+        .palette = palette, .palette_count = 100});
+    sample->bytes = file;
+    sample->size = HAVE_PNG ? sample->size : 0;
+    sample->suffix = ".png";
+    sample->has_raw = true;
+    sample->raw_is_same = true;
+    sample->raw = make_raw(pixels, WIDTH, HEIGHT, 3);
+}
+
 static void make_jpeg_sample(struct conformance_sample *sample)
 {
     fill_pixels();
@@ -75,6 +102,9 @@ static void make_jpeg_sample(struct conformance_sample *sample)
 static const struct conformance conformance_image_png = {
     .ops = &pnd_frontend_image, .tensor = WANTED,
     .make_sample = make_png_sample};
+static const struct conformance conformance_image_palette = {
+    .ops = &pnd_frontend_image, .tensor = WANTED,
+    .make_sample = make_palette_sample};
 static const struct conformance conformance_image_jpeg = {
     .ops = &pnd_frontend_image, .tensor = WANTED,
     .make_sample = make_jpeg_sample};
@@ -284,6 +314,7 @@ int main(void)
 #endif
     suite_add_tcase(suite, tc);
     suite_add_tcase(suite, PANDA_FRONTEND_TESTS(image_png));
+    suite_add_tcase(suite, PANDA_FRONTEND_TESTS(image_palette));
     suite_add_tcase(suite, PANDA_FRONTEND_TESTS(image_jpeg));
     return test_run(suite);
 }
