@@ -42,8 +42,10 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     for (size_t i = 0; i < COMMANDS; i++) {
-        if (strcmp(word, commands[i].name) == 0)
+        if (strcmp(word, commands[i].name) == 0) {
+            argv[1] = argv[0]; /* getopt's messages begin with it */
             return commands[i].run(argc - 1, argv + 1);
+        }
     }
     if (*word)
         fprintf(stderr, "panda: there is no command %s\n", word);

@@ -73,8 +73,7 @@ PANDA_API panda_status panda_model_options_init(panda_model_options *options,
 /** Open weights.
  *  @param out gives the model; release with panda_model_close
  *  @param runtime borrows; kept alive by the model
- *  @param options borrows; at least one of `imagebind`, `decoder`, `adapter`
- *         or `tokenizer`
+ *  @param options borrows; names at least one file
  *  @return PANDA_OK; PANDA_E_IO (missing, unreadable, a directory);
  *          PANDA_E_FORMAT (damaged file, tensor missing or of wrong type);
  *          PANDA_E_SHAPE (parts that do not fit together);

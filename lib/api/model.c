@@ -308,9 +308,10 @@ out:
 
 static panda_status check_options(const panda_model_options *o)
 {
-    PANDA_CHECK_ARG(o->imagebind || o->decoder || o->adapter || o->tokenizer,
+    PANDA_CHECK_ARG(o->imagebind || o->decoder || o->adapter || o->tokenizer ||
+                        o->clip_vocab,
                     "panda_model_options: nothing to open, expected imagebind, "
-                    "decoder, adapter or tokenizer");
+                    "decoder, adapter, tokenizer or clip_vocab");
     uint32_t known = PANDA_MODALITY_BIT(PANDA_MODALITY_COUNT) - 2;
     PANDA_CHECK_ARG((o->modalities & ~known) == 0,
                     "panda_model_options: modalities is %#x, unknown bits are "
