@@ -83,6 +83,45 @@ static void print_json_parts(const char *key, uint32_t mask)
     printf("]");
 }
 
+/* Words of the bits in a mask. */
+struct word {
+    uint64_t bit;
+    const char *name;
+};
+
+static const struct word cpu_words[] = {
+    {PANDA_CPU_GENERIC, "generic"},
+    {PANDA_CPU_AVX2, "avx2"},
+    {PANDA_CPU_AVX512, "avx512"},
+    {PANDA_CPU_AVX512_VNNI, "avx512_vnni"},
+    {PANDA_CPU_AVX512_BF16, "avx512_bf16"},
+    {PANDA_CPU_AMX_INT8, "amx_int8"},
+    {PANDA_CPU_AMX_BF16, "amx_bf16"},
+    {PANDA_CPU_NEON, "neon"},
+    {PANDA_CPU_DOTPROD, "dotprod"},
+    {PANDA_CPU_I8MM, "i8mm"},
+    {0},
+};
+
+static const struct word provider_words[] = {
+    {PANDA_PROVIDER_NONE, "own"},
+    {PANDA_PROVIDER_OPENBLAS, "openblas"},
+    {PANDA_PROVIDER_ONEDNN, "onednn"},
+    {0},
+};
+
+static void print_words(const struct word *words, uint64_t mask,
+                        const char *quote, const char *separator)
+{
+    const char *before = "";
+    for (; words->name; words++) {
+        if (!(words->bit & mask))
+            continue;
+        printf("%s%s%s%s", before, quote, words->name, quote);
+        before = separator;
+    }
+}
+
 static void print_json_format(const char *key, const char *format)
 {
     if (format)
@@ -134,12 +173,15 @@ static void print_json(const panda_model *model, const panda_model_info *i,
     printf(", ");
     print_json_format("decoder", i->decoder_format);
     printf("}, \"memory\": {\"mapped_bytes\": %llu, \"heap_bytes\": %llu}, "
-           "\"cpu\": {\"threads\": %u, \"detected\": %llu, \"used\": %llu, "
-           "\"providers\": %u}}\n",
+           "\"cpu\": {\"threads\": %u, \"detected\": [",
            (unsigned long long)i->mapped_bytes,
-           (unsigned long long)i->heap_bytes, cpu->threads,
-           (unsigned long long)cpu->detected, (unsigned long long)cpu->used,
-           cpu->providers);
+           (unsigned long long)i->heap_bytes, cpu->threads);
+    print_words(cpu_words, cpu->detected, "\"", ", ");
+    printf("], \"used\": [");
+    print_words(cpu_words, cpu->used, "\"", ", ");
+    printf("], \"providers\": [");
+    print_words(provider_words, cpu->providers, "\"", ", ");
+    printf("]}}\n");
 }
 
 static void print_towers(const panda_model *model, const panda_model_info *i)
@@ -178,9 +220,13 @@ static void print_text(const panda_model *model, const panda_model_info *i,
         printf("vocabulary: %u pieces\n", i->vocab_size);
     printf("memory: %.1f MB mapped, %.1f MB on the heap\n",
            (double)i->mapped_bytes / 1e6, (double)i->heap_bytes / 1e6);
-    printf("processor: %u threads, instruction sets %#llx of %#llx\n",
-           cpu->threads, (unsigned long long)cpu->used,
-           (unsigned long long)cpu->detected);
+    printf("processor: %u threads; has ", cpu->threads);
+    print_words(cpu_words, cpu->detected, "", " ");
+    printf("; used ");
+    print_words(cpu_words, cpu->used, "", " ");
+    printf("; products by ");
+    print_words(provider_words, cpu->providers, "", " ");
+    printf("\n");
     for (size_t p = 0; p < PARTS; p++) {
         if (parts[p].bit & missing)
             printf("missing: %s (%s)\n", parts[p].name, parts[p].file);
