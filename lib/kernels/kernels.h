@@ -18,9 +18,9 @@
  * lie at any byte of a mapped file. */
 
 /* Kernels may not allocate, and a packed block of a matrix is too large for the
- * stack: the caller of a product lends this many floats (256 KiB, half of a
- * common level-two cache), which no other thread uses meanwhile. */
-#define PND_GEMM_SCRATCH (64 * 1024)
+ * stack: the caller of a product lends this many floats (288 KiB, about half of
+ * a common level-two cache), which no other thread uses meanwhile. */
+#define PND_GEMM_SCRATCH (72 * 1024)
 
 typedef void (*pnd_gemm_fn)(size_t m, size_t n, size_t k, const float *a,
                             size_t lda, const void *b, size_t ldb, float *c,

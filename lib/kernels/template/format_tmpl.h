@@ -11,20 +11,20 @@
 
 typedef vf (*load_fn)(const void *p);
 
-/* The first `count` <= VF_LANES elements, then zeros. */
+/* The first `count` <= VF_LANES elements, nearly always all, then zeros. */
 ALWAYS_INLINE vf load_part(load_fn load, size_t size, const void *p,
                            size_t count)
 {
     unsigned char bytes[VF_LANES * sizeof(float)] = {0};
+    if (count == VF_LANES)
+        return load(p);
     memcpy(bytes, p, count * size);
     return load(bytes);
 }
 
-/* As load_part for floats; `count` is nearly always VF_LANES. */
 ALWAYS_INLINE vf load_some(const float *p, size_t count)
 {
-    return count == VF_LANES ? vf_load_f32(p)
-                             : load_part(vf_load_f32, sizeof *p, p, count);
+    return load_part(vf_load_f32, sizeof *p, p, count);
 }
 
 ALWAYS_INLINE void store_some(float *p, size_t count, vf v)
@@ -49,45 +49,39 @@ ALWAYS_INLINE void row_to_f32(load_fn load, size_t size, size_t count,
                    load_part(load, size, row + i * size, count - i));
 }
 
-/* Dot products of `rows` (a constant up to 4) rows with x. Two sums for each
- * row hide the latency of the additions, and x is read once for all. */
-ALWAYS_INLINE void dot_rows(load_fn load, size_t size, size_t rows, size_t k,
-                            const unsigned char *w, size_t row_bytes,
-                            const float *x, float *y)
+/* A row's product with x. One row at a time, so that memory is read in one
+ * stream, which processors fetch ahead best; eight sums hide the latency of
+ * the additions. */
+ALWAYS_INLINE float dot_row(load_fn load, size_t size, size_t k,
+                            const unsigned char *row, const float *x)
 {
-    vf even[4] = {{0}}, odd[4] = {{0}};
+    vf sums[8] = {{0}};
     size_t i = 0;
-    for (; i + 2 * VF_LANES <= k; i += 2 * VF_LANES) {
-        vf x0 = vf_load_f32(x + i), x1 = vf_load_f32(x + i + VF_LANES);
-        const unsigned char *p = w + i * size;
-#pragma GCC unroll 4
-        for (size_t r = 0; r < rows; r++, p += row_bytes) {
-            even[r] = vf_fma(load(p), x0, even[r]);
-            odd[r] = vf_fma(load(p + VF_LANES * size), x1, odd[r]);
+    for (; i + 8 * VF_LANES <= k; i += 8 * VF_LANES) {
+#pragma GCC unroll 8
+        for (size_t j = 0; j < 8; j++) {
+            size_t at = i + j * VF_LANES;
+            sums[j] = vf_fma(load(row + at * size), vf_load_f32(x + at),
+                             sums[j]);
         }
     }
     for (; i < k; i += VF_LANES) {
         size_t count = k - i < VF_LANES ? k - i : VF_LANES;
-        vf x0 = load_some(x + i, count);
-        const unsigned char *p = w + i * size;
-#pragma GCC unroll 4
-        for (size_t r = 0; r < rows; r++, p += row_bytes)
-            even[r] = vf_fma(load_part(load, size, p, count), x0, even[r]);
+        sums[0] = vf_fma(load_part(load, size, row + i * size, count),
+                         load_some(x + i, count), sums[0]);
     }
 #pragma GCC unroll 4
-    for (size_t r = 0; r < rows; r++)
-        y[r] = vf_sum(even[r] + odd[r]);
+    for (size_t j = 0; j < 4; j++)
+        sums[j] += sums[j + 4];
+    return vf_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
-ALWAYS_INLINE void dot_all(load_fn load, size_t size, size_t rows, size_t k,
-                           const unsigned char *w, size_t row_bytes,
-                           const float *x, float *y)
+ALWAYS_INLINE void dot_rows(load_fn load, size_t size, size_t rows, size_t k,
+                            const unsigned char *w, size_t row_bytes,
+                            const float *x, float *y)
 {
-    size_t r = 0;
-    for (; r + 4 <= rows; r += 4)
-        dot_rows(load, size, 4, k, w + r * row_bytes, row_bytes, x, y + r);
-    for (; r < rows; r++)
-        dot_rows(load, size, 1, k, w + r * row_bytes, row_bytes, x, y + r);
+    for (size_t r = 0; r < rows; r++)
+        y[r] = dot_row(load, size, k, w + r * row_bytes, x);
 }
 
 #define FORMAT(type, size)                                                   \
@@ -98,7 +92,7 @@ ALWAYS_INLINE void dot_all(load_fn load, size_t size, size_t rows, size_t k,
     static void matvec_##type(size_t rows, size_t k, const void *w,          \
                               size_t row_bytes, const float *x, float *y)    \
     {                                                                        \
-        dot_all(vf_load_##type, size, rows, k, w, row_bytes, x, y);          \
+        dot_rows(vf_load_##type, size, rows, k, w, row_bytes, x, y);         \
     }
 
 FORMAT(f32, 4)

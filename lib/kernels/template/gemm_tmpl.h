@@ -12,13 +12,17 @@
  * A block of b, DEPTH of k by up to BLOCK columns, is packed into panels as
  * wide as a tile, [k][TILE_WIDTH] each: half of the level-two cache. It is
  * used for all rows of a: a strip of TILE_ROWS rows by DEPTH stays in the
- * level-one cache while the panels stream past it. a is not packed: a tile
- * reads its few rows in order, and each value is used for a whole row of the
- * tile. */
+ * level-one cache while the panels stream past it. The strip is copied too,
+ * since rows of a that are a multiple of 4 KiB apart, as they often are, would
+ * push each other out of that cache. */
 
 #define TILE_WIDTH ((size_t)2 * VF_LANES)
 #define DEPTH ((size_t)512)
-#define BLOCK ((size_t)PND_GEMM_SCRATCH / DEPTH)
+#define BLOCK ((size_t)128)
+#define STRIP_STRIDE (DEPTH + 16)
+
+_Static_assert(DEPTH * BLOCK + TILE_ROWS * STRIP_STRIDE <= PND_GEMM_SCRATCH,
+               "the panels and the strip are in the caller's scratch");
 
 /* c[rows, vecs * VF_LANES] (+)= a[rows, k] * b[k, vecs * VF_LANES]; rows and
  * vecs are constants. */
@@ -114,12 +118,8 @@ ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t rows, size_t width,
             vf square[VF_LANES];
 #pragma GCC unroll 16
             for (size_t r = 0; r < VF_LANES; r++, p += row_bytes) {
-                if (j + r >= rows)
-                    square[r] = vf_set(0);
-                else if (depth < VF_LANES)
-                    square[r] = load_part(load, size, p, depth);
-                else
-                    square[r] = load(p);
+                square[r] = j + r < rows ? load_part(load, size, p, depth)
+                                         : vf_set(0);
             }
             vf_transpose(square);
             for (size_t d = 0; d < depth; d++)
@@ -138,25 +138,36 @@ static void pack_nn(size_t columns, size_t width, size_t k, const float *b,
     }
 }
 
-/* c[m, n] (+)= a[m, k] * panels, n <= BLOCK, k <= DEPTH. */
-static void multiply_block(size_t m, size_t n, size_t k, const float *a,
-                           size_t lda, const float *panels, float *c,
-                           size_t ldc, bool add)
+/* c[rows, n] (+)= strip[rows, k] * panels */
+static void multiply_strip(size_t rows, size_t n, size_t k, const float *strip,
+                           const float *panel, float *c, size_t ldc, bool add)
 {
+    for (size_t j = 0, width; j < n; j += width, panel += k * width) {
+        width = choose_width(n - j);
+        tile_fn tile = tiles[rows - 1][width / VF_LANES - 1];
+        if (n - j >= width)
+            tile(k, strip, STRIP_STRIDE, panel, width, c + j, ldc, add);
+        else
+            tile_edge(tile, rows, n - j, width, k, strip, STRIP_STRIDE, panel,
+                      c + j, ldc, add);
+    }
+}
+
+/* c[m, n] (+)= a[m, k] * panels, n <= BLOCK, k <= DEPTH; the strip's memory is
+ * behind the panels. */
+static void multiply_block(size_t m, size_t n, size_t k, const float *a,
+                           size_t lda, float *panels, float *c, size_t ldc,
+                           bool add)
+{
+    float *strip = panels + DEPTH * BLOCK;
     /* Strips of even height: 16 rows as 8 + 8 are faster than as 14 + 2. */
     size_t strips = (m + TILE_ROWS - 1) / TILE_ROWS;
-    for (size_t s = 0, rows; s < strips; s++, a += rows * lda, c += rows * ldc) {
-        rows = m / strips + (s < m % strips);
-        const float *panel = panels;
-        for (size_t j = 0, width; j < n; j += width, panel += k * width) {
-            width = choose_width(n - j);
-            tile_fn tile = tiles[rows - 1][width / VF_LANES - 1];
-            if (n - j >= width)
-                tile(k, a, lda, panel, width, c + j, ldc, add);
-            else
-                tile_edge(tile, rows, n - j, width, k, a, lda, panel, c + j,
-                          ldc, add);
-        }
+    for (size_t s = 0; s < strips; s++) {
+        size_t rows = m / strips + (s < m % strips);
+        for (size_t r = 0; r < rows; r++, a += lda)
+            memcpy(strip + r * STRIP_STRIDE, a, k * sizeof *a);
+        multiply_strip(rows, n, k, strip, panels, c, ldc, add);
+        c += rows * ldc;
     }
 }
 
