@@ -3,8 +3,6 @@
 #define _GNU_SOURCE /* syscall */
 #include "kernels/kernels.h"
 
-#include <pandagpt/runtime.h>
-
 #if defined(__x86_64__)
 #  include <cpuid.h>
 #elif defined(__aarch64__) && defined(__linux__)
@@ -32,6 +30,24 @@
 #define XCR0_AVX512 0xe6u  /* these, masks, upper halves of zmm, zmm16-31 */
 #define XCR0_TILE (3u << 17)
 
+/* Feature bits, by leaf and register; compilers do not agree on names. */
+enum {
+    LEAF1_C_FMA = 1 << 12,
+    LEAF1_C_OSXSAVE = 1 << 27,
+    LEAF1_C_AVX = 1 << 28,
+    LEAF1_C_F16C = 1 << 29,
+    LEAF7_B_AVX2 = 1 << 5,
+    LEAF7_B_AVX512F = 1 << 16,
+    LEAF7_B_AVX512DQ = 1 << 17,
+    LEAF7_B_AVX512BW = 1 << 30,
+    LEAF7_C_AVX512_VNNI = 1 << 11,
+    LEAF7_D_AMX_BF16 = 1 << 22,
+    LEAF7_D_AMX_TILE = 1 << 24,
+    LEAF7_D_AMX_INT8 = 1 << 25,
+    LEAF7_1_A_AVX512_BF16 = 1 << 5
+};
+#define LEAF7_B_AVX512VL (1u << 31)
+
 static uint64_t read_xcr0(void)
 {
     uint32_t low, high;
@@ -57,35 +73,48 @@ static bool has(uint32_t word, uint32_t bits)
     return (word & bits) == bits;
 }
 
+/* One answer of the processor; zeros where it has none. */
+struct leaf {
+    uint32_t a, b, c, d;
+};
+
+static struct leaf read_leaf(uint32_t number, uint32_t part)
+{
+    struct leaf l = {0};
+    if (!__get_cpuid_count(number, part, &l.a, &l.b, &l.c, &l.d))
+        return (struct leaf){0};
+    return l;
+}
+
+static uint64_t detect_avx512(struct leaf seven)
+{
+    uint64_t cpu = PANDA_CPU_AVX512;
+    struct leaf one = seven.a >= 1 ? read_leaf(7, 1) : (struct leaf){0};
+    if (has(seven.c, LEAF7_C_AVX512_VNNI))
+        cpu |= PANDA_CPU_AVX512_VNNI;
+    if (has(one.a, LEAF7_1_A_AVX512_BF16))
+        cpu |= PANDA_CPU_AVX512_BF16;
+    return cpu;
+}
+
 uint64_t pnd_cpu_detect(void)
 {
     uint64_t cpu = PANDA_CPU_GENERIC;
-    uint32_t a, b, c, d, c1;
-    if (!__get_cpuid(1, &a, &b, &c1, &d) || !has(c1, bit_OSXSAVE))
+    struct leaf one = read_leaf(1, 0), seven = read_leaf(7, 0);
+    if (!has(one.c, LEAF1_C_OSXSAVE | LEAF1_C_AVX | LEAF1_C_FMA | LEAF1_C_F16C))
         return cpu;
-    uint64_t xcr0 = read_xcr0();
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
-        return cpu;
-    if ((xcr0 & XCR0_AVX) != XCR0_AVX ||
-        !has(c1, bit_AVX | bit_FMA | bit_F16C) || !has(b, bit_AVX2))
+    uint64_t xcr0 = read_xcr0(); /* needs OSXSAVE */
+    if ((xcr0 & XCR0_AVX) != XCR0_AVX || !has(seven.b, LEAF7_B_AVX2))
         return cpu;
     cpu |= PANDA_CPU_AVX2;
-
-    uint32_t ignored, a71 = 0;
-    if (a >= 1)
-        __get_cpuid_count(7, 1, &a71, &ignored, &ignored, &ignored);
     if ((xcr0 & XCR0_AVX512) == XCR0_AVX512 &&
-        has(b, bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL)) {
-        cpu |= PANDA_CPU_AVX512;
-        if (has(c, bit_AVX512VNNI))
-            cpu |= PANDA_CPU_AVX512_VNNI;
-        if (has(a71, bit_AVX512BF16))
-            cpu |= PANDA_CPU_AVX512_BF16;
-    }
-    if ((xcr0 & XCR0_TILE) == XCR0_TILE && can_request_tiles() &&
-        has(d, bit_AMX_TILE)) {
-        cpu |= has(d, bit_AMX_INT8) ? PANDA_CPU_AMX_INT8 : 0;
-        cpu |= has(d, bit_AMX_BF16) ? PANDA_CPU_AMX_BF16 : 0;
+        has(seven.b, LEAF7_B_AVX512F | LEAF7_B_AVX512BW | LEAF7_B_AVX512DQ |
+                         LEAF7_B_AVX512VL))
+        cpu |= detect_avx512(seven);
+    if ((xcr0 & XCR0_TILE) == XCR0_TILE && has(seven.d, LEAF7_D_AMX_TILE) &&
+        can_request_tiles()) {
+        cpu |= has(seven.d, LEAF7_D_AMX_INT8) ? PANDA_CPU_AMX_INT8 : 0;
+        cpu |= has(seven.d, LEAF7_D_AMX_BF16) ? PANDA_CPU_AMX_BF16 : 0;
     }
     return cpu;
 }
