@@ -144,7 +144,8 @@ static size_t measure_lost(const uint32_t *b, size_t size)
     if (lead == LOST)
         return 1;
     if (lead >= 0xc2 && lead <= 0xdf) {
-        bool enough = size > 1 && (b[1] == LOST || (b[1] == '?' && lead < 0xc4));
+        bool enough =
+            size > 1 && (b[1] == LOST || (b[1] == '?' && lead < 0xc4));
         return enough ? 2 : 0;
     }
     size_t pair = measure_pair(b, size);

@@ -45,8 +45,8 @@ static panda_status check_text(const struct text_state *s,
     if (!s->vocab.pairs)
         return pnd_host_fail(host, PANDA_E_UNSUPPORTED,
                              "the model has no CLIP merges table "
-                             "(bpe_simple_vocab_16e6.txt.gz), which text needs; "
-                             "token ids work without");
+                             "(bpe_simple_vocab_16e6.txt.gz), which text "
+                             "needs; token ids work without");
     if (options && (options->cut < PANDA_TEXT_CUT_KEEP_END ||
                     options->cut > PANDA_TEXT_CUT_REFERENCE))
         return pnd_host_fail(host, PANDA_E_ARGUMENT,

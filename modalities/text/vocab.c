@@ -9,7 +9,8 @@
 
 #define SLOT_BITS 17 /* of both hash tables: 2.7 slots for each entry */
 #define SLOTS (1u << SLOT_BITS)
-#define NAMED (2 * PND_CLIP_BYTES + PND_CLIP_MERGES) /* tokens with a spelling */
+/* Tokens with a spelling. */
+#define NAMED (2 * PND_CLIP_BYTES + PND_CLIP_MERGES)
 #define END_OF_WORD "</w>"
 #define NONE UINT32_MAX
 

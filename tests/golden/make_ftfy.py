@@ -63,7 +63,7 @@ Con mèo đang ngủ trên ghế.
 Price: 5 € or £4 – “cheap” it’s said…
 ¿Qué? ¡Sí! 25 °C ± 2 × 3 ½
 naïve coöperation — Zoë’s résumé
-I ♥ NY ✔ 😺🚀 👩‍👩‍👧 🇫🇷 ☃️
+I ♥ NY ✔ 😺🚀 👩\u200d👩\u200d👧 🇫🇷 ☃️
 ß Ø å Å µ § ¶ © ® ™ † ‡ • ‰
 (╯°□°)╯︵ ┻━┻ ಠ_ಠ ¯\\_(ツ)_/¯
 """.strip().split('\n')

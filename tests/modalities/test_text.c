@@ -182,12 +182,14 @@ START_TEST(another_encoder_is_refused)
     panda_input input = make_ids(some_ids, 4);
     panda_frontend_tensor tensor = WANTED;
     tensor.element = PANDA_ELEMENT_F32;
-    ck_assert_int_eq(pnd_frontend_text.describe(state, &f.host, &input, &tensor),
-                     PANDA_E_SHAPE);
+    ck_assert_int_eq(
+        pnd_frontend_text.describe(state, &f.host, &input, &tensor),
+        PANDA_E_SHAPE);
     tensor = (panda_frontend_tensor)WANTED;
     tensor.shape[0] = 1;
-    ck_assert_int_eq(pnd_frontend_text.describe(state, &f.host, &input, &tensor),
-                     PANDA_E_SHAPE);
+    ck_assert_int_eq(
+        pnd_frontend_text.describe(state, &f.host, &input, &tensor),
+        PANDA_E_SHAPE);
 }
 END_TEST
 

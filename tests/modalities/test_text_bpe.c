@@ -75,8 +75,9 @@ static uint32_t encode_slowly(const struct pnd_clip_vocab *v, const char *word,
             return n;
         uint32_t kept = 0;
         for (uint32_t i = 0; i < n; i++) {
-            if (i + 1 < n && pnd_clip_vocab_find(v, (uint32_t)ids[i],
-                                                 (uint32_t)ids[i + 1]) == best) {
+            uint32_t id = (uint32_t)ids[i];
+            if (i + 1 < n &&
+                pnd_clip_vocab_find(v, id, (uint32_t)ids[i + 1]) == best) {
                 ids[kept++] = (int32_t)best;
                 i++;
             } else {
