@@ -14,10 +14,13 @@ uint8_t video_get_gray(int frame)
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "support/support.h"
+
+#define MAX_FILE (1 << 24)
 
 struct writer {
     AVFormatContext *format;
@@ -113,8 +116,10 @@ uint8_t *make_video(size_t *size, const struct video_recipe *r)
     avcodec_free_context(&w.codec);
     avformat_free_context(w.format);
     FILE *file = fopen(path, "rb");
-    buffer = malloc(1 << 24);
-    *size = fread(buffer, 1, 1 << 24, file);
+    ck_assert_ptr_nonnull(file);
+    buffer = malloc(MAX_FILE);
+    *size = fread(buffer, 1, MAX_FILE, file);
+    ck_assert_uint_lt(*size, MAX_FILE);
     fclose(file);
     return buffer;
 }

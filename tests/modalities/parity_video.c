@@ -240,6 +240,10 @@ int main(void)
 {
     if (!test_have_fixtures())
         return TEST_SKIP;
+    if (!HAVE_PNG) {
+        printf("SKIP: the frames are PNG files (built without libpng)\n");
+        return TEST_SKIP;
+    }
     Suite *suite = suite_create("parity_video");
     TCase *tc = tcase_create("parity_video");
     tcase_add_checked_fixture(tc, setup, teardown);
