@@ -3,11 +3,11 @@
 #ifndef PND_KERNELS_FORMAT_TMPL_H
 #define PND_KERNELS_FORMAT_TMPL_H
 
+#include "kernels/template/inline.h"
+
 /* Rows of stored weights, for the vectors of the vec_*.h included before.
  * `load` and `size` (bytes of an element) are constants wherever these are
  * used, so that each type gets its own straight code. */
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 typedef vf (*load_fn)(const void *p);
 
@@ -58,7 +58,7 @@ ALWAYS_INLINE float dot_row(load_fn load, size_t size, size_t k,
     vf sums[8] = {{0}};
     size_t i = 0;
     for (; i + 8 * VF_LANES <= k; i += 8 * VF_LANES) {
-#pragma GCC unroll 8
+        UNROLL
         for (size_t j = 0; j < 8; j++) {
             size_t at = i + j * VF_LANES;
             sums[j] = vf_fma(load(row + at * size), vf_load_f32(x + at),
@@ -70,7 +70,7 @@ ALWAYS_INLINE float dot_row(load_fn load, size_t size, size_t k,
         sums[0] = vf_fma(load_part(load, size, row + i * size, count),
                          load_some(x + i, count), sums[0]);
     }
-#pragma GCC unroll 4
+    UNROLL
     for (size_t j = 0; j < 4; j++)
         sums[j] += sums[j + 4];
     return vf_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));

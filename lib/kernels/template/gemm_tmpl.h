@@ -33,20 +33,20 @@ ALWAYS_INLINE void tile_run(size_t rows, size_t vecs, size_t k, const float *a,
     vf sums[TILE_ROWS][2] = {{{0}}};
     for (size_t i = 0; i < k; i++, b += ldb) {
         vf row[2];
-#pragma GCC unroll 2
+        UNROLL
         for (size_t v = 0; v < vecs; v++)
             row[v] = vf_load_f32(b + v * VF_LANES);
-#pragma GCC unroll 14
+        UNROLL
         for (size_t r = 0; r < rows; r++) {
             vf left = vf_set(a[r * lda + i]);
-#pragma GCC unroll 2
+            UNROLL
             for (size_t v = 0; v < vecs; v++)
                 sums[r][v] = vf_fma(left, row[v], sums[r][v]);
         }
     }
-#pragma GCC unroll 14
+    UNROLL
     for (size_t r = 0; r < rows; r++) {
-#pragma GCC unroll 2
+        UNROLL
         for (size_t v = 0; v < vecs; v++) {
             float *to = c + r * ldc + v * VF_LANES;
             vf_store(to, add ? vf_load_f32(to) + sums[r][v] : sums[r][v]);
@@ -116,7 +116,7 @@ ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t rows, size_t width,
             size_t depth = k - i < VF_LANES ? k - i : VF_LANES;
             const unsigned char *p = b + j * row_bytes + i * size;
             vf square[VF_LANES];
-#pragma GCC unroll 16
+            UNROLL
             for (size_t r = 0; r < VF_LANES; r++, p += row_bytes) {
                 square[r] = j + r < rows ? load_part(load, size, p, depth)
                                          : vf_set(0);

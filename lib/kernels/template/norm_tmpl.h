@@ -17,7 +17,7 @@ ALWAYS_INLINE float sum_powers(int power, size_t n, const float *x, float mean)
     vf sums[4] = {{0}}, middle = vf_set(mean);
     size_t i = 0;
     for (; i + 4 * VF_LANES <= n; i += 4 * VF_LANES) {
-#pragma GCC unroll 4
+        UNROLL
         for (size_t j = 0; j < 4; j++) {
             vf d = vf_load_f32(x + i + j * VF_LANES) - middle;
             sums[j] = power == 2 ? vf_fma(d, d, sums[j]) : sums[j] + d;

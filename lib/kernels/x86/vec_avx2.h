@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/template/inline.h"
+
 /* Vectors for the templates: AVX2 + FMA + F16C. */
 
 #define VF_LANES 8
@@ -70,19 +72,19 @@ static inline float vf_sum(vf v)
 static inline void vf_transpose(vf rows[VF_LANES])
 {
     vf pairs[8], fours[8];
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++) {
         pairs[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
         pairs[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
     }
-#pragma GCC unroll 2
+    UNROLL
     for (int i = 0; i < 8; i += 4) {
         fours[i] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
         fours[i + 1] = _mm256_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
         fours[i + 2] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
         fours[i + 3] = _mm256_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
     }
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++) {
         rows[i] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x20);
         rows[i + 4] = _mm256_permute2f128_ps(fours[i], fours[i + 4], 0x31);

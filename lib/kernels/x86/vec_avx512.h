@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/template/inline.h"
+
 /* Vectors for the templates: AVX-512 F + BW + DQ + VL. */
 
 #define VF_LANES 16
@@ -67,20 +69,20 @@ static inline float vf_sum(vf v)
 static inline void vf_transpose(vf rows[VF_LANES])
 {
     vf pairs[16], fours[16], halves[16];
-#pragma GCC unroll 8
+    UNROLL
     for (int i = 0; i < 16; i += 2) {
         pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
         pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
     }
     /* fours[4 g + c]: rows 4 g to 4 g + 3 of columns c, c + 4, c + 8, c + 12 */
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 16; i += 4) {
         fours[i] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0x44);
         fours[i + 1] = _mm512_shuffle_ps(pairs[i], pairs[i + 2], 0xee);
         fours[i + 2] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0x44);
         fours[i + 3] = _mm512_shuffle_ps(pairs[i + 1], pairs[i + 3], 0xee);
     }
-#pragma GCC unroll 4
+    UNROLL
     for (int i = 0; i < 4; i++) {
         halves[i] = _mm512_shuffle_f32x4(fours[i], fours[i + 4], 0x88);
         halves[i + 4] = _mm512_shuffle_f32x4(fours[i], fours[i + 4], 0xdd);
@@ -88,7 +90,7 @@ static inline void vf_transpose(vf rows[VF_LANES])
         halves[i + 12] =
             _mm512_shuffle_f32x4(fours[i + 8], fours[i + 12], 0xdd);
     }
-#pragma GCC unroll 8
+    UNROLL
     for (int i = 0; i < 8; i++) {
         rows[i] = _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0x88);
         rows[i + 8] = _mm512_shuffle_f32x4(halves[i], halves[i + 8], 0xdd);
