@@ -4,7 +4,11 @@
 
 #include "support/support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "pandagpt_config.h"
 
 static uint64_t number_in(const char *variable)
 {
@@ -36,4 +40,39 @@ panda_model *parity_model(panda_runtime *runtime)
     options.adapter = test_fixture("weights/pandagpt_tiny_delta.pt");
     ck_assert_ok(panda_model_open(&model, runtime, &options));
     return model;
+}
+
+panda_model *parity_golden_model(panda_runtime *runtime,
+                                 panda_lora_mode lora_mode)
+{
+    panda_model *model;
+    panda_model_options options;
+    ck_assert_ok(panda_model_options_init(&options, sizeof options));
+    options.imagebind = test_golden("imagebind_tiny.pth");
+    options.decoder = test_golden("vicuna_tiny");
+    options.adapter = test_golden("pandagpt_tiny.pt");
+    options.lora_mode = lora_mode;
+    ck_assert_ok(panda_model_open(&model, runtime, &options));
+    return model;
+}
+
+bool parity_can_read(const panda_model *model, panda_modality modality,
+                     const char *name)
+{
+    static const struct {
+        const char *ending;
+        bool has_decoder;
+    } kinds[] = {
+        {".jpg", HAVE_JPEG}, {".png", HAVE_PNG}, {".mp4", HAVE_FFMPEG},
+        {".wav", HAVE_SNDFILE && HAVE_KISSFFT},
+    };
+    bool can = panda_model_has_modality(model, modality);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *ending = strrchr(name, '.');
+        if (ending && strcmp(ending, kinds[i].ending) == 0)
+            can = can && kinds[i].has_decoder;
+    }
+    if (!can)
+        printf("SKIP: this build does not read %s\n", name);
+    return can;
 }

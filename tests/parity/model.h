@@ -5,7 +5,9 @@
 
 #include <pandagpt/pandagpt.h>
 
-/* The fixtures' tiny weights through the public API. */
+#include <stdbool.h>
+
+/* Tiny weights through the public API: the fixtures', and the golden set's. */
 
 /** A runtime with the threads, CPU mask and providers of the environment (see
  *  test_context). */
@@ -13,5 +15,12 @@ panda_runtime *parity_runtime(void);
 
 /** All parts: encoders, adapter, decoder. Closed by the caller. */
 panda_model *parity_model(panda_runtime *runtime);
+panda_model *parity_golden_model(panda_runtime *runtime,
+                                 panda_lora_mode lora_mode);
+
+/** Whether this build can decode a file of this name for this modality;
+ *  otherwise says by name what is skipped. Every build reads .npy. */
+bool parity_can_read(const panda_model *model, panda_modality modality,
+                     const char *name);
 
 #endif
