@@ -31,6 +31,13 @@ MAX_FILE_LINES = 1000
 MAX_FUNCTION_LINES = 100
 MAX_FILE_BYTES = 1 << 20
 
+# Files that may be larger, and why.
+LARGE_FILES = {
+    "tests/golden/imagebind_tiny.pth":
+        "a model's encoders are one file, and the reference's embeddings are "
+        "of just these numbers",
+}
+
 problems = []
 
 
@@ -164,7 +171,8 @@ def check_source(path, text, lines):
 def main():
     sources = (".c", ".h", ".py", ".build")
     for path in tracked():
-        if path.stat().st_size > MAX_FILE_BYTES:
+        if path.stat().st_size > MAX_FILE_BYTES \
+                and path.relative_to(ROOT).as_posix() not in LARGE_FILES:
             complain(path, 1, f"{path.stat().st_size} bytes, at most 1 MiB")
         is_text = path.suffix in sources + (".md", ".txt", ".in", ".hpp", ".rs") \
             or path.name in ("run", ".clang-format", ".gitignore")
