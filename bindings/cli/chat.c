@@ -154,6 +154,8 @@ static int parse(struct chat_args *args, int argc, char **argv)
         return fail_usage("chat", "%s is not an option", argv[optind]);
     if (!args->model.decoder)
         return fail_usage("chat", "--decoder is missing");
+    if (args->json && args->prompt_count == 0)
+        return fail_usage("chat", "--json needs a --prompt");
     return -1;
 }
 

@@ -141,7 +141,8 @@ class Embed(Temporary):
                      ["embed", "--imagebind", "x"],
                      ["embed", *IMAGEBIND, "--depth-sensor", "eye",
                       "--depth", "x"],
-                     ["chat"], ["tokenize"], ["info"]):
+                     ["chat"], ["chat", *DECODER, "--json"], ["tokenize"],
+                     ["info"]):
             self.assertEqual(run(*args).returncode, 2, args)
         for args in (["--help"], ["embed", "--help"], ["chat", "--help"],
                      ["tokenize", "--help"], ["info", "--help"],
