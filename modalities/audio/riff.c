@@ -7,6 +7,10 @@
 /* Chunks in front of the samples; a file with more is not a recording. */
 #define MAX_CHUNKS 4096
 
+/* Who writes to a pipe cannot know the size: ffmpeg then says 2^32 - 1, sox
+ * this. */
+#define OPEN_SIZE UINT32_C(0x7ffff000)
+
 static uint32_t read_le32(const uint8_t *p)
 {
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
@@ -30,7 +34,7 @@ panda_status pnd_riff_check_whole(const panda_frontend_host *host,
     for (int i = 0; i < MAX_CHUNKS && read_at(source, at, head, 8); i++) {
         uint64_t size = read_le32(head + 4), left = source->size - at - 8;
         if (memcmp(head, "data", 4) == 0) {
-            bool is_open = size == 0 || size >= 0xfffffff0;
+            bool is_open = size == 0 || size >= OPEN_SIZE;
             if (is_open || size <= left)
                 return PANDA_OK;
             return pnd_host_fail(host, PANDA_E_FORMAT,

@@ -76,7 +76,8 @@ static panda_status run(const panda_input *input)
         out[i] = NAN;
     status = pnd_frontend_video.preprocess(NULL, &f.host, input, &tensor, out);
     for (uint32_t i = 0; status == PANDA_OK && i < tensor.items * ITEM; i++)
-        ck_assert_msg(isfinite(out[i]), "value %u is %g", i, (double)out[i]);
+        if (!isfinite(out[i]))
+            ck_abort_msg("value %u is %g", i, (double)out[i]);
     return status;
 }
 
@@ -255,7 +256,9 @@ static double get_byte(uint32_t clip, uint32_t crop, uint32_t channel,
     const float *plane =
         out + (((clip * 3 + crop) * 3 + channel) * SLOTS + slot) * PLANE;
     for (int i = 1; i < PLANE; i++)
-        ck_assert_float_eq_tol(plane[i], plane[0], 0.01f);
+        if (!(fabsf(plane[i] - plane[0]) < 0.01f))
+            ck_abort_msg("value %d is %g, not %g", i, (double)plane[i],
+                         (double)plane[0]);
     return (plane[0] * stds[channel] + means[channel]) * 255;
 }
 
@@ -615,8 +618,8 @@ END_TEST
 
 static void make_sample(struct conformance_sample *sample)
 {
-    static const struct video_recipe recipe = {"mp4", "mpeg4", 32, 24, 10, 1,
-                                               12, 5, 1};
+    static const struct video_recipe recipe = {"mp4", "mpeg4", 16, 16, 10, 1,
+                                               5, 5, 1};
     static uint8_t *file, *frames;
     static size_t size;
     if (!frames) {
