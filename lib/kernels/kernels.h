@@ -28,13 +28,14 @@ typedef void (*pnd_gemm_fn)(size_t m, size_t n, size_t k, const float *a,
 
 struct pnd_gemm_kernels {
     /* c[m,n] = a[m,k] * transpose(b[n,k]), one row per type of b: weight types
-     * only */
+     * and block formats, whose k and ldb are whole blocks */
     pnd_gemm_fn nt[PND_DTYPE_COUNT];
     /* c[m,n] = a[m,k] * b[k,n], b floats */
     pnd_gemm_fn f32_nn;
 };
 
-/* One row per weight type: how a stored row is used. */
+/* One row per weight type or block format: how a stored row is used. Rows of
+ * block formats are whole blocks. */
 struct pnd_format_kernels {
     /* to[0..count) = row as floats */
     void (*to_f32)(size_t count, const void *row, float *to);
@@ -67,7 +68,7 @@ struct pnd_kernels {
     uint64_t cpu_used;       /* PANDA_CPU_* bits that chose the entries */
     uint32_t providers_used; /* PANDA_PROVIDER_* bits */
     struct pnd_gemm_kernels gemm;
-    struct pnd_format_kernels format[PND_DTYPE_COUNT]; /* weight types only */
+    struct pnd_format_kernels format[PND_DTYPE_COUNT];
     struct pnd_norm_kernels norm;
     struct pnd_vector_kernels vector;
 };

@@ -63,7 +63,7 @@ static struct pieces cut_work(const struct pnd_linear *layer, size_t rows)
 {
     struct pieces p;
     if (rows <= FEW_ROWS) {
-        size_t row_bytes = layer->in * pnd_dtype_get_size(layer->dtype);
+        size_t row_bytes = pnd_dtype_get_row_bytes(layer->dtype, layer->in);
         p.rows = rows;
         p.columns = divide_up(SLICE_BYTES, row_bytes + 1);
         if (p.columns > MOST_COLUMNS)
@@ -101,7 +101,7 @@ static void multiply(const struct pnd_kernels *kernels, enum pnd_dtype dtype,
     }
     for (size_t r = 0; r < rows; r++)
         kernels->format[dtype].matvec(columns, in, weight,
-                                      in * pnd_dtype_get_size(dtype),
+                                      pnd_dtype_get_row_bytes(dtype, in),
                                       x + r * in, y + r * y_stride);
 }
 
@@ -117,8 +117,9 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     size_t column = index / p->row_count * p->columns;
     size_t rows = min_size(job->rows - row, p->rows);
     size_t columns = min_size(layer->out - column, p->columns);
-    const char *weight = (const char *)layer->weight +
-                         column * layer->in * pnd_dtype_get_size(layer->dtype);
+    const char *weight =
+        (const char *)layer->weight +
+        column * pnd_dtype_get_row_bytes(layer->dtype, layer->in);
     float *y = job->y + row * layer->out + column;
 
     multiply(job->kernels, layer->dtype, rows, columns, layer->in,

@@ -19,7 +19,8 @@ struct pnd_low_rank {
 struct pnd_linear {
     enum pnd_dtype dtype;
     uint32_t in, out;
-    const void *weight;              /* (out, in), rows tight */
+    const void *weight;              /* (out, in), rows tight; `in` is whole
+                                        blocks of the dtype */
     const float *bias;               /* (out) or NULL */
     const struct pnd_low_rank *side; /* or NULL */
 };

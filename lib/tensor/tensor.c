@@ -6,19 +6,56 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tensor/blocks.h"
+
+/* size: bytes of `block` elements */
 static const struct {
     const char *name;
-    size_t size;
+    size_t size, block;
 } dtypes[PND_DTYPE_COUNT] = {
-    [PND_F32] = {"f32", 4},   [PND_F16] = {"f16", 2}, [PND_BF16] = {"bf16", 2},
-    [PND_F64] = {"f64", 8},   [PND_I64] = {"i64", 8}, [PND_I32] = {"i32", 4},
-    [PND_I16] = {"i16", 2},   [PND_I8] = {"i8", 1},   [PND_U8] = {"u8", 1},
-    [PND_BOOL] = {"bool", 1},
+    [PND_F32] = {"f32", 4, 1},
+    [PND_F16] = {"f16", 2, 1},
+    [PND_BF16] = {"bf16", 2, 1},
+    [PND_F64] = {"f64", 8, 1},
+    [PND_I64] = {"i64", 8, 1},
+    [PND_I32] = {"i32", 4, 1},
+    [PND_I16] = {"i16", 2, 1},
+    [PND_I8] = {"i8", 1, 1},
+    [PND_U8] = {"u8", 1, 1},
+    [PND_BOOL] = {"bool", 1, 1},
+    [PND_Q8_0] = {"q8_0", sizeof(struct pnd_block_q8_0), PND_BLOCK},
+    [PND_Q4_0] = {"q4_0", sizeof(struct pnd_block_q4_0), PND_BLOCK},
+    [PND_Q4_1] = {"q4_1", sizeof(struct pnd_block_q4_1), PND_BLOCK},
+    [PND_Q5_0] = {"q5_0", sizeof(struct pnd_block_q5_0), PND_BLOCK},
+    [PND_Q5_1] = {"q5_1", sizeof(struct pnd_block_q5_1), PND_BLOCK},
+    [PND_Q2_K] = {"q2_k", sizeof(struct pnd_block_q2_k), PND_SUPER_BLOCK},
+    [PND_Q3_K] = {"q3_k", sizeof(struct pnd_block_q3_k), PND_SUPER_BLOCK},
+    [PND_Q4_K] = {"q4_k", sizeof(struct pnd_block_q4_k), PND_SUPER_BLOCK},
+    [PND_Q5_K] = {"q5_k", sizeof(struct pnd_block_q5_k), PND_SUPER_BLOCK},
+    [PND_Q6_K] = {"q6_k", sizeof(struct pnd_block_q6_k), PND_SUPER_BLOCK},
+    [PND_IQ4_NL] = {"iq4_nl", sizeof(struct pnd_block_iq4_nl), PND_BLOCK},
+    [PND_IQ4_XS] = {"iq4_xs", sizeof(struct pnd_block_iq4_xs),
+                    PND_SUPER_BLOCK},
 };
+
+size_t pnd_dtype_get_block(enum pnd_dtype dtype)
+{
+    return dtypes[dtype].block;
+}
 
 size_t pnd_dtype_get_size(enum pnd_dtype dtype)
 {
     return dtypes[dtype].size;
+}
+
+size_t pnd_dtype_get_row_bytes(enum pnd_dtype dtype, size_t count)
+{
+    size_t bytes;
+    if (count % dtypes[dtype].block != 0 ||
+        __builtin_mul_overflow(count / dtypes[dtype].block, dtypes[dtype].size,
+                               &bytes))
+        return 0;
+    return bytes;
 }
 
 const char *pnd_dtype_get_name(enum pnd_dtype dtype)
@@ -29,6 +66,11 @@ const char *pnd_dtype_get_name(enum pnd_dtype dtype)
 bool pnd_dtype_is_weight(enum pnd_dtype dtype)
 {
     return dtype == PND_F32 || dtype == PND_F16 || dtype == PND_BF16;
+}
+
+bool pnd_dtype_is_block(enum pnd_dtype dtype)
+{
+    return dtypes[dtype].block > 1;
 }
 
 int64_t pnd_tensor_get_count(const struct pnd_tensor *t)

@@ -20,6 +20,19 @@ enum pnd_dtype {
     PND_I8,
     PND_U8,
     PND_BOOL,
+    /* Block formats, laid out in tensor/blocks.h. */
+    PND_Q8_0,
+    PND_Q4_0,
+    PND_Q4_1,
+    PND_Q5_0,
+    PND_Q5_1,
+    PND_Q2_K,
+    PND_Q3_K,
+    PND_Q4_K,
+    PND_Q5_K,
+    PND_Q6_K,
+    PND_IQ4_NL,
+    PND_IQ4_XS,
     PND_DTYPE_COUNT
 };
 
@@ -35,14 +48,25 @@ struct pnd_tensor {
     size_t bytes;
 };
 
-/** Bytes of one element. */
+/** Elements that are stored together, consecutive ones of a row: 32 or 256 for
+ *  the block formats, otherwise 1. */
+size_t pnd_dtype_get_block(enum pnd_dtype dtype);
+
+/** Bytes of one block: of one element, unless it is a block format. */
 size_t pnd_dtype_get_size(enum pnd_dtype dtype);
+
+/** Bytes of `count` consecutive elements; 0 when they are not whole blocks, or
+ *  more than a size_t of bytes. */
+size_t pnd_dtype_get_row_bytes(enum pnd_dtype dtype, size_t count);
 
 /** Such as "f16"; static storage. */
 const char *pnd_dtype_get_name(enum pnd_dtype dtype);
 
-/** Whether it is f32, f16 or bf16: what weights may be. */
+/** Whether it is f32, f16 or bf16: what any weights may be. */
 bool pnd_dtype_is_weight(enum pnd_dtype dtype);
+
+/** Whether it is a block format: what a decoder's matrices may be, too. */
+bool pnd_dtype_is_block(enum pnd_dtype dtype);
 
 /** Product of the shape; 1 for a scalar. Views are built so that it does not
  *  overflow. */

@@ -23,7 +23,8 @@ static void check_complete(const struct pnd_kernels *k)
     ck_assert(k->vector.add && k->vector.gelu && k->vector.silu_mul &&
               k->vector.softmax);
     for (int type = 0; type < PND_DTYPE_COUNT; type++) {
-        bool weight = pnd_dtype_is_weight((enum pnd_dtype)type);
+        bool weight = pnd_dtype_is_weight((enum pnd_dtype)type) ||
+                      pnd_dtype_is_block((enum pnd_dtype)type);
         ck_assert((k->gemm.nt[type] != NULL) == weight);
         ck_assert((k->format[type].to_f32 != NULL) == weight);
         ck_assert((k->format[type].matvec != NULL) == weight);

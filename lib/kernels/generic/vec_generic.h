@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "tensor/tensor.h"
+
 /* Vectors of floats for the templates, in the compilers' portable vector
  * types: SSE2 or NEON registers where the baseline has them, plain code
  * elsewhere. The same names in the other vec_*.h are for wider registers. */
@@ -54,6 +56,24 @@ static inline vf vf_load_f16(const void *p)
      * which many processors are slow at. */
     vf tiny = (vf)(shifted + (113u << 23)) - 0x1p-14f;
     return (vf)((small & (vu)tiny) | (~small & normal) | (bits & 0x8000) << 16);
+}
+
+static inline float f16_to_f32(uint16_t h)
+{
+    return pnd_f16_to_f32(h);
+}
+
+static inline vf vf_load_i8(const int8_t *p)
+{
+    return (vf){p[0], p[1], p[2], p[3]};
+}
+
+/* to[i] = table[index[i]] for indexes below 16 */
+static inline void look_up_16(const int8_t *table, const int8_t *index,
+                              int8_t *to)
+{
+    for (int i = 0; i < 16; i++)
+        to[i] = table[index[i]];
 }
 
 /* a * b + c */

@@ -99,11 +99,15 @@ FORMAT(f32, 4)
 FORMAT(f16, 2)
 FORMAT(bf16, 2)
 
-#define FORMAT_TABLE                             \
-    {                                            \
-        [PND_F32] = {to_f32_f32, matvec_f32},    \
-        [PND_F16] = {to_f32_f16, matvec_f16},    \
-        [PND_BF16] = {to_f32_bf16, matvec_bf16}, \
+#include "kernels/template/block_tmpl.h"
+
+#define FORMAT_ROW(dtype, type) [dtype] = {to_f32_##type, matvec_##type},
+#define FORMAT_TABLE                    \
+    {                                   \
+        FORMAT_ROW(PND_F32, f32)        \
+        FORMAT_ROW(PND_F16, f16)        \
+        FORMAT_ROW(PND_BF16, bf16)      \
+        FOR_BLOCK_FORMATS(FORMAT_ROW)   \
     }
 
 #endif

@@ -42,6 +42,26 @@ static inline vf vf_load_bf16(const void *p)
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
 
+static inline float f16_to_f32(uint16_t h)
+{
+    return _cvtsh_ss(h);
+}
+
+static inline vf vf_load_i8(const int8_t *p)
+{
+    __m256i wide = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)p));
+    return _mm256_cvtepi32_ps(wide);
+}
+
+/* to[i] = table[index[i]] for indexes below 16 */
+static inline void look_up_16(const int8_t *table, const int8_t *index,
+                              int8_t *to)
+{
+    __m128i found = _mm_shuffle_epi8(_mm_loadu_si128((const void *)table),
+                                     _mm_loadu_si128((const void *)index));
+    _mm_storeu_si128((void *)to, found);
+}
+
 /* a * b + c */
 static inline vf vf_fma(vf a, vf b, vf c)
 {

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "kernels/kernels.h"
 #include "unit/nn/nn_test.h"
 
 struct linear_case {
@@ -18,8 +19,32 @@ struct linear_data {
     struct pnd_low_rank side;
     size_t rows;
     void *weight;
+    struct pnd_tensor values; /* the weight again, as a type of single values */
     float *x, *y, *bias, *a, *b;
 };
+
+/* Blocks of a format that has its f16 scales at bytes 0 and 2, if there. */
+static void make_blocks(struct linear_data *d, const struct linear_case *c,
+                        float *values)
+{
+    const size_t size = pnd_dtype_get_size(c->dtype);
+    const size_t row_bytes = pnd_dtype_get_row_bytes(c->dtype, c->in);
+    unsigned char *blocks = malloc(c->out * row_bytes);
+    ck_assert_ptr_nonnull(blocks);
+    for (size_t i = 0; i < c->out * row_bytes; i++)
+        blocks[i] = (unsigned char)(i * 2654435761u >> 13);
+    for (size_t i = 0; i < c->out * row_bytes; i += size) {
+        blocks[i] = (unsigned char)i; /* 2^-7 and more */
+        blocks[i + 1] = 0x20;
+        if (c->dtype != PND_Q8_0)
+            memcpy(blocks + i + 2, blocks + i, 2);
+    }
+    for (size_t r = 0; r < c->out; r++)
+        test_context()->kernels->format[c->dtype].to_f32(
+            c->in, blocks + r * row_bytes, values + r * c->in);
+    d->weight = blocks;
+    d->values = (struct pnd_tensor){.dtype = PND_F32, .data = values};
+}
 
 static struct linear_data make_data(const struct linear_case *c)
 {
@@ -29,7 +54,10 @@ static struct linear_data make_data(const struct linear_case *c)
     uint16_t *halves = malloc(count * sizeof *halves + 1);
     ck_assert_ptr_nonnull(halves);
     d.weight = values;
-    if (c->dtype != PND_F32) {
+    if (pnd_dtype_is_block(c->dtype)) {
+        free(halves);
+        make_blocks(&d, c, values);
+    } else if (c->dtype != PND_F32) {
         for (size_t i = 0; i < count; i++) {
             uint32_t bits;
             memcpy(&bits, &values[i], sizeof bits);
@@ -41,6 +69,8 @@ static struct linear_data make_data(const struct linear_case *c)
     } else {
         free(halves);
     }
+    if (!d.values.data)
+        d.values = (struct pnd_tensor){.dtype = c->dtype, .data = d.weight};
     d.x = nn_floats(c->rows * c->in, 2);
     d.y = nn_floats(c->rows * c->out, 3);
     d.bias = nn_floats(c->out, 4);
@@ -55,6 +85,8 @@ static struct linear_data make_data(const struct linear_case *c)
 
 static void free_data(struct linear_data *d)
 {
+    if (d->values.data != d->weight)
+        free((void *)d->values.data);
     free(d->weight);
     free(d->x);
     free(d->y);
@@ -82,13 +114,13 @@ static double expected_value(const struct linear_data *d, size_t row,
                              size_t column, double *size)
 {
     const struct pnd_linear *l = &d->layer;
-    struct pnd_tensor w = {.dtype = l->dtype, .data = l->weight};
     const float *x = d->x + row * l->in;
     double sum = l->bias ? (double)l->bias[column] : 0;
     *size = fabs(sum);
     for (size_t i = 0; i < l->in; i++) {
         double term = (double)x[i] *
-                      (double)pnd_tensor_get_f32(&w, column * l->in + i);
+                      (double)pnd_tensor_get_f32(&d->values,
+                                                 column * l->in + i);
         sum += term;
         *size += fabs(term);
     }
@@ -130,6 +162,9 @@ static const struct linear_case cases[] = {
     {PND_F32, 128, 64, 0, false, 700}, {PND_F16, 1030, 1000, 0, true, 2},
     {PND_F16, 96, 160, 8, false, 1},   {PND_F16, 96, 160, 8, true, 6},
     {PND_F32, 512, 300, 32, true, 9},  {PND_BF16, 512, 300, 3, false, 340},
+    {PND_Q8_0, 96, 160, 8, true, 1},   {PND_Q8_0, 1056, 300, 0, false, 40},
+    {PND_Q4_1, 64, 257, 4, false, 7},  {PND_Q4_K, 256, 130, 0, true, 4},
+    {PND_Q4_K, 768, 200, 8, true, 340}, {PND_Q5_K, 512, 33, 0, false, 2},
 };
 
 START_TEST(equals_the_formula)
