@@ -99,7 +99,8 @@ PANDA_API panda_status panda_chat_ask(panda_chat *chat, const char *question,
                                       const panda_generate_options *options,
                                       panda_text_fn on_text, void *user);
 
-/** Text of the last answer; "" before the first.
+/** Text of the answer to the last question; "" before the first question and
+ *  after one that failed.
  *  @return borrowed; valid until the next call on this chat
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
@@ -119,7 +120,8 @@ typedef struct panda_chat_turn {
 
 /** Numbers of the last turn.
  *  @param out borrows; `struct_size` set by the caller, the rest is filled
- *  @return PANDA_OK; PANDA_E_STATE before the first question
+ *  @return PANDA_OK; PANDA_E_STATE before the first question and after one
+ *          that failed
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
 PANDA_API panda_status panda_chat_get_turn(const panda_chat *chat,

@@ -193,6 +193,7 @@ panda_status panda_chat_ask(panda_chat *chat, const char *question,
                         "the reference cannot answer without media; attach "
                         "something, or leave compat at its default");
     atomic_store(&chat->cancelled, 0);
+    chat->has_turn = false; /* of the question before */
     status = pnd_chat_push_prompt(chat, question);
     if (status < 0)
         return status;
@@ -206,8 +207,6 @@ panda_status panda_chat_ask(panda_chat *chat, const char *question,
         if (kept < 0)
             return kept;
         chat->has_turn = true;
-    } else {
-        chat->answer.size = 0;
     }
     return status;
 }
@@ -225,7 +224,7 @@ panda_status panda_chat_get_turn(const panda_chat *chat, panda_chat_turn *out)
     PANDA_CHECK_POINTER(chat);
     PANDA_CHECK_POINTER(out);
     if (!chat->has_turn)
-        return pnd_fail(PANDA_E_STATE, "no question was answered yet");
+        return pnd_fail(PANDA_E_STATE, "there is no answered question to tell about");
     panda_chat_turn turn = chat->turn;
     turn.tokens = (const panda_token *)(const void *)chat->tokens.data;
     turn.token_count = (uint32_t)(chat->tokens.size / sizeof(panda_token));

@@ -234,6 +234,11 @@ START_TEST(a_full_context_leaves_the_conversation_as_it_was)
     uint32_t prompt = get_turn(chat).prompt_tokens;
     ck_assert_fails(panda_chat_ask(chat, long_question, &o, NULL, NULL),
                     PANDA_E_CONTEXT_FULL, "90");
+    /* Nothing of an earlier answer may pass for one to this question. */
+    ck_assert_str_eq(panda_chat_get_answer(chat), "");
+    panda_chat_turn none = {.struct_size = sizeof none};
+    ck_assert_fails(panda_chat_get_turn(chat, &none), PANDA_E_STATE,
+                    "answered");
     ck_assert_ok(panda_chat_ask(chat, "hi", &o, NULL, NULL));
     ck_assert_uint_lt(get_turn(chat).prompt_tokens, 2 * prompt + 16);
     panda_chat_destroy(chat);
