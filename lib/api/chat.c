@@ -224,7 +224,8 @@ panda_status panda_chat_get_turn(const panda_chat *chat, panda_chat_turn *out)
     PANDA_CHECK_POINTER(chat);
     PANDA_CHECK_POINTER(out);
     if (!chat->has_turn)
-        return pnd_fail(PANDA_E_STATE, "there is no answered question to tell about");
+        return pnd_fail(PANDA_E_STATE,
+                        "there is no answered question to tell about");
     panda_chat_turn turn = chat->turn;
     turn.tokens = (const panda_token *)(const void *)chat->tokens.data;
     turn.token_count = (uint32_t)(chat->tokens.size / sizeof(panda_token));
