@@ -13,10 +13,14 @@
  *  test_context). */
 panda_runtime *parity_runtime(void);
 
-/** All parts: encoders, adapter, decoder. Closed by the caller. */
+/** All parts (the merges table where the build has a use for it). Closed by the
+ *  caller. */
 panda_model *parity_model(panda_runtime *runtime);
 panda_model *parity_golden_model(panda_runtime *runtime,
                                  panda_lora_mode lora_mode);
+
+/** Whether this build reads the fixtures' merges and splits text by them. */
+bool parity_can_read_text(void);
 
 /** Whether this build can decode a file of this name for this modality;
  *  otherwise says by name what is skipped. Every build reads .npy. */

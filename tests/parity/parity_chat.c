@@ -52,6 +52,19 @@ static panda_chat *create_chat(panda_compat compat)
     return chat;
 }
 
+/* Whether this build reads every file of the media. */
+static bool can_read_all(const struct pnd_json_value *media)
+{
+    bool can = true;
+    for (const struct pnd_json_value *m = media->child; m; m = m->next) {
+        panda_modality modality;
+        ck_assert_ok(panda_modality_find(&modality, m->key));
+        for (const struct pnd_json_value *f = m->child; f; f = f->next)
+            can = parity_can_read(model, modality, f->string) && can;
+    }
+    return can;
+}
+
 static void attach_media(panda_chat *chat, const struct pnd_json_value *media)
 {
     for (const struct pnd_json_value *m = media->child; m; m = m->next) {
@@ -107,6 +120,8 @@ static const char *const first_turns[] = {
 START_TEST(first_turn_is_the_references)
 {
     const struct pnd_json_value *c = find_case(first_turns[_i]);
+    if (!can_read_all(pnd_json_find(c, "media")))
+        return;
     panda_chat *chat = create_chat(PANDA_COMPAT_REFERENCE);
     attach_media(chat, pnd_json_find(c, "media"));
     ask(chat, c, pnd_json_find(c, "prompt")->string, PANDA_SAMPLING_GREEDY);
@@ -118,6 +133,8 @@ END_TEST
 START_TEST(sampling_as_the_demo_gives_the_same)
 {
     const struct pnd_json_value *c = find_case("image");
+    if (!can_read_all(pnd_json_find(c, "media")))
+        return;
     panda_chat *chat = create_chat(PANDA_COMPAT_REFERENCE);
     attach_media(chat, pnd_json_find(c, "media"));
     ask(chat, c, pnd_json_find(c, "prompt")->string, PANDA_SAMPLING_RANDOM);
@@ -128,6 +145,8 @@ END_TEST
 START_TEST(later_turns_are_the_references)
 {
     static const char *const names[] = {"image", "image_turn2", "image_turn3"};
+    if (!can_read_all(pnd_json_find(find_case("image"), "media")))
+        return;
     panda_chat *chat = create_chat(PANDA_COMPAT_REFERENCE);
     attach_media(chat, pnd_json_find(find_case("image"), "media"));
     for (int i = 0; i < 3; i++) {
