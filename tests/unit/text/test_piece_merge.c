@@ -61,7 +61,7 @@ START_TEST(time_is_almost_linear)
 {
     static const char *const texts[] = {
         "a", "in", "#", "\xe2\x96\x81", "thing", "aninon", "q",
-        "the\xe2\x96\x81quick\xe2\x96\x81" "fox", "<sep><sep>er",
+        ("the\xe2\x96\x81quick\xe2\x96\x81" "fox"), "<sep><sep>er",
         "\xe6\xbc\xa2"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         size_t length = strlen(texts[i]);
