@@ -49,7 +49,7 @@ static panda_status check_name(const struct pnd_weights *w,
 
 /* What the checks of a tensor's place find. */
 struct extent {
-    size_t count; /* elements */
+    size_t count; /* elements, or blocks of a block format */
     bool contiguous;
 };
 
@@ -67,6 +67,23 @@ static panda_status fail_tensor(const struct pnd_weights *w,
                     s->storage_size,
                     (size_t)(s->storage - w->files[w->file_count - 1].data),
                     what);
+}
+
+/* Rows of whole blocks, one after the other. */
+static panda_status measure_blocks(const struct pnd_weights *w,
+                                   const struct pnd_tensor_source *s,
+                                   int64_t count, struct extent *out)
+{
+    const size_t block = pnd_dtype_get_block(s->dtype);
+    const size_t bytes = pnd_dtype_get_row_bytes(s->dtype, (size_t)count);
+    if (s->rank == 0 || (size_t)s->shape[s->rank - 1] % block != 0)
+        return fail_tensor(w, s, "has rows that are not whole blocks");
+    if (s->has_strides || s->offset != 0)
+        return fail_tensor(w, s, "is not contiguous");
+    if (bytes == 0 || bytes > s->storage_size)
+        return fail_tensor(w, s, "has more elements than its storage");
+    out->count = (size_t)count / block;
+    return PANDA_OK;
 }
 
 static panda_status measure(const struct pnd_weights *w,
@@ -92,6 +109,8 @@ static panda_status measure(const struct pnd_weights *w,
     *out = (struct extent){0, true};
     if (empty)
         return PANDA_OK;
+    if (pnd_dtype_is_block(s->dtype))
+        return measure_blocks(w, s, product, out);
     /* From the fastest dimension up: `count` is also the stride that a
      * contiguous tensor has there. */
     for (uint32_t i = s->rank; i-- > 0;) {
@@ -190,7 +209,8 @@ panda_status pnd_tensor_set_add(struct pnd_weights *w,
     t.bytes = extent.count * size;
     t.data = s->storage + (size_t)s->offset * size;
     if (extent.count > 0 &&
-        (!extent.contiguous || (uintptr_t)t.data % size != 0))
+        (!extent.contiguous || ((uintptr_t)t.data % size != 0 &&
+                                !pnd_dtype_is_block(s->dtype))))
         status = copy_tensor(w, s, extent, &t.data);
     if (status < 0)
         return status;

@@ -36,6 +36,8 @@ struct pnd_weights {
     void **copies; /* tensors that cannot be used where they lie */
     size_t copy_count, copy_capacity;
     uint64_t mapped_bytes, heap_bytes;
+
+    struct pnd_gguf *gguf; /* metadata of the first file, or NULL */
 };
 
 /* A tensor as a file describes it, not checked yet. */
@@ -44,12 +46,13 @@ struct pnd_tensor_source {
     size_t name_length;
     enum pnd_dtype dtype;
     uint32_t rank;
-    int64_t shape[PND_MAX_RANK];
+    int64_t shape[PND_MAX_RANK]; /* in elements */
     int64_t strides[PND_MAX_RANK]; /* in elements; used when has_strides */
     bool has_strides;              /* otherwise contiguous */
     const uint8_t *storage;        /* storage_size bytes in the current file */
     size_t storage_size;
     int64_t offset; /* first element within the storage */
+    /* Block formats: contiguous, from offset 0. */
 };
 
 /** Check and add a tensor of the newest file: a view where possible, otherwise
@@ -72,6 +75,11 @@ void *pnd_tensor_set_grow(const struct pnd_allocator *alloc, void *items,
 /* The readers: each adds all tensors of the newest file. */
 panda_status pnd_safetensors_read(struct pnd_weights *w);
 panda_status pnd_torch_read(struct pnd_weights *w);
+panda_status pnd_gguf_read(struct pnd_weights *w);
+
+/** Read the other parts of a split GGUF model whose first was read from
+ *  `path`. */
+panda_status pnd_gguf_read_parts(struct pnd_weights *w, const char *path);
 
 /** Map a file (not an index, not a folder) and read it. */
 panda_status pnd_weights_read_file(struct pnd_weights *w, const char *path);

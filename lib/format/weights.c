@@ -75,11 +75,6 @@ static panda_status fail_content(const char *path, enum content content)
                         "%s: is in PyTorch's format from before version 1.6; "
                         "load it there and torch.save it again",
                         path);
-    case CONTENT_GGUF:
-        return pnd_fail(PANDA_E_UNSUPPORTED,
-                        "%s: is a GGUF file, expected PyTorch's zip format or "
-                        "safetensors",
-                        path);
     case CONTENT_PICKLE:
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: is a bare pickle, expected a file of torch.save "
@@ -92,17 +87,18 @@ static panda_status fail_content(const char *path, enum content content)
                         path);
     case CONTENT_JSON:
         return pnd_fail(PANDA_E_FORMAT,
-                        "%s: is JSON, expected weights (PyTorch or "
-                        "safetensors)",
+                        "%s: is JSON, expected weights (PyTorch, "
+                        "safetensors or GGUF)",
                         path);
     case CONTENT_TEXT:
         return pnd_fail(PANDA_E_FORMAT,
-                        "%s: is text, expected weights (PyTorch or "
-                        "safetensors)",
+                        "%s: is text, expected weights (PyTorch, "
+                        "safetensors or GGUF)",
                         path);
     default:
         return pnd_fail(PANDA_E_FORMAT,
-                        "%s: is neither PyTorch's zip format nor safetensors",
+                        "%s: is neither PyTorch's zip format nor safetensors "
+                        "nor GGUF",
                         path);
     }
 }
@@ -115,6 +111,8 @@ static panda_status read_content(struct pnd_weights *w)
         return pnd_torch_read(w);
     if (content == CONTENT_SAFETENSORS)
         return pnd_safetensors_read(w);
+    if (content == CONTENT_GGUF)
+        return pnd_gguf_read(w);
     return fail_content(file->path, content);
 }
 
@@ -164,6 +162,8 @@ static panda_status read_path(struct pnd_weights *w, const char *path)
     if (content == CONTENT_JSON)
         return pnd_shards_read(w, path);
     status = pnd_weights_read_file(w, path);
+    if (status == PANDA_OK && w->gguf)
+        status = pnd_gguf_read_parts(w, path);
     return status < 0 ? status : pnd_tensor_set_finish(w);
 }
 
@@ -261,12 +261,18 @@ void pnd_weights_close(struct pnd_weights *w)
         pnd_map_close(&w->files[i].map);
     for (size_t i = 0; i < w->copy_count; i++)
         pnd_free(alloc, w->copies[i]);
+    pnd_gguf_close(w->gguf);
     pnd_free(alloc, w->files);
     pnd_free(alloc, w->copies);
     pnd_free(alloc, w->entries);
     pnd_free(alloc, w->sorted);
     pnd_arena_free(&w->arena);
     pnd_free(alloc, w);
+}
+
+const struct pnd_gguf *pnd_weights_get_gguf(const struct pnd_weights *w)
+{
+    return w->gguf;
 }
 
 const char *pnd_weights_get_path(const struct pnd_weights *w)
@@ -302,9 +308,10 @@ const struct pnd_tensor *pnd_weights_find(struct pnd_weights *w,
     return entry ? &entry->tensor : NULL;
 }
 
-panda_status pnd_weights_require(const struct pnd_tensor **out,
-                                 struct pnd_weights *w, uint32_t rank,
-                                 const int64_t *shape, const char *name)
+static panda_status require(const struct pnd_tensor **out,
+                            struct pnd_weights *w, uint32_t rank,
+                            const int64_t *shape, const char *name,
+                            bool blocks_too)
 {
     char found[96], expected[96];
     *out = NULL;
@@ -321,13 +328,29 @@ panda_status pnd_weights_require(const struct pnd_tensor **out,
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: tensor %s has shape %s, expected %s", path, name,
                         found, expected);
-    if (!pnd_dtype_is_weight(t->dtype))
+    if (!pnd_dtype_is_weight(t->dtype) &&
+        !(blocks_too && pnd_dtype_is_block(t->dtype)))
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: tensor %s has element type %s, expected f32, f16 "
-                        "or bf16",
-                        path, name, pnd_dtype_get_name(t->dtype));
+                        "or bf16%s",
+                        path, name, pnd_dtype_get_name(t->dtype),
+                        blocks_too ? " or a block format" : "");
     *out = t;
     return PANDA_OK;
+}
+
+panda_status pnd_weights_require(const struct pnd_tensor **out,
+                                 struct pnd_weights *w, uint32_t rank,
+                                 const int64_t *shape, const char *name)
+{
+    return require(out, w, rank, shape, name, false);
+}
+
+panda_status pnd_weights_require_matrix(const struct pnd_tensor **out,
+                                        struct pnd_weights *w, int64_t rows,
+                                        int64_t columns, const char *name)
+{
+    return require(out, w, 2, (int64_t[]){rows, columns}, name, true);
 }
 
 panda_status pnd_weights_require_named(const struct pnd_tensor **out,

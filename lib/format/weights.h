@@ -5,6 +5,7 @@
 
 #include "base/context.h"
 #include "base/map.h"
+#include "format/gguf.h"
 #include "tensor/tensor.h"
 
 /* A set of named tensors from one or more weight files, whatever the format:
@@ -12,6 +13,7 @@
  *   torch zip pickle   .pth .bin .pt; executes nothing, understands only what
  *                      rebuilds tensors (format/pickle.h)
  *   safetensors        8 bytes header length, JSON header, data
+ *   GGUF               .gguf, versions 2 and 3, and models split into several
  *   sharded            *.index.json beside the shards, or an HF folder
  *
  * Every file is hostile: bounds, overflow, overlap, duplicates and absurd
@@ -34,6 +36,10 @@ panda_status pnd_weights_open_memory(struct pnd_weights **out,
                                      const void *data, size_t size,
                                      const char *name);
 
+/** Metadata of a GGUF file (of the first part of a split one), valid until
+ *  close; NULL for other formats. */
+const struct pnd_gguf *pnd_weights_get_gguf(const struct pnd_weights *w);
+
 /** As given to open; for messages. */
 const char *pnd_weights_get_path(const struct pnd_weights *w);
 
@@ -51,6 +57,11 @@ const struct pnd_tensor *pnd_weights_find(struct pnd_weights *w,
 panda_status pnd_weights_require(const struct pnd_tensor **out,
                                  struct pnd_weights *w, uint32_t rank,
                                  const int64_t *shape, const char *name);
+
+/** As pnd_weights_require for a matrix, which may be in a block format, too. */
+panda_status pnd_weights_require_matrix(const struct pnd_tensor **out,
+                                        struct pnd_weights *w, int64_t rows,
+                                        int64_t columns, const char *name);
 
 /** As pnd_weights_require with the name put together as by printf. */
 panda_status pnd_weights_require_named(const struct pnd_tensor **out,

@@ -12,9 +12,8 @@ static unsigned touch(struct pnd_weights *w)
         const uint8_t *bytes = t->data;
         fuzz_demand(pnd_weights_find(w, t->name) == t,
                     "a tensor is not found by its name");
-        fuzz_demand((size_t)pnd_tensor_get_count(t) *
-                            pnd_dtype_get_size(t->dtype) ==
-                        t->bytes,
+        const size_t count = (size_t)pnd_tensor_get_count(t);
+        fuzz_demand(pnd_dtype_get_row_bytes(t->dtype, count) == t->bytes,
                     "shape and bytes of a tensor disagree");
         for (size_t k = 0; k < t->bytes && k < 4096; k++)
             sum += bytes[k];

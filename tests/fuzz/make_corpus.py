@@ -142,7 +142,6 @@ def write_weights():
         "pickle.pkl": pickle.dumps({"a": 1}, 2),
         "pointer": b"version https://git-lfs.github.com/spec/v1\n",
         "page.html": b"<!DOCTYPE html>\n",
-        "model.gguf": b"GGUF\3\0\0\0" + bytes(16),
     }
     header = {"__metadata__": {"format": "pt"},
               "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
@@ -182,8 +181,68 @@ def write_tokenizer():
     return {model["name"]: bytes.fromhex(model["hex"]) for model in models}
 
 
+def text(value):
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def gguf(keys, tensors, version=3, alignment=32):
+    """keys: name, type, bytes; tensors: name, type, sizes, bytes."""
+    head = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(keys))
+    for name, kind, value in keys:
+        head += text(name) + struct.pack("<I", kind) + value
+    data = b""
+    for name, kind, sizes, content in tensors:
+        head += text(name) + struct.pack("<I", len(sizes))
+        head += struct.pack(f"<{len(sizes)}Q", *sizes)
+        head += struct.pack("<IQ", kind, len(data))
+        data += content + bytes(-len(content) % alignment)
+    return head + bytes(-len(head) % alignment) + data
+
+
+def array(kind, items):
+    return struct.pack("<IQ", kind, len(items)) + b"".join(items)
+
+
+def write_gguf():
+    integer, number, word, many = 4, 6, 8, 9
+    keys = [("general.architecture", word, text("llama")),
+            ("llama.block_count", integer, struct.pack("<I", 1)),
+            ("llama.embedding_length", integer, struct.pack("<I", 32)),
+            ("llama.feed_forward_length", integer, struct.pack("<I", 32)),
+            ("llama.attention.head_count", integer, struct.pack("<I", 2)),
+            ("llama.attention.layer_norm_rms_epsilon", number, floats(2)[4:]),
+            ("tokenizer.ggml.tokens", many,
+             array(word, [text(t) for t in ("<s>", "a", "\u00e9", "")])),
+            ("tokenizer.ggml.scores", many, array(number, [floats(1)] * 4)),
+            ("tokenizer.ggml.bos_token_id", integer, bytes(4))]
+    kinds = {0: 1, 1: -1, 2: 256, 3: -256, 4: 1 << 31, 5: -1 << 31,
+             10: 1 << 63, 11: -1 << 63}
+    codes = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 10: "Q", 11: "q"}
+    scalars = [(f"x.{kind}", kind, struct.pack("<" + codes[kind], value))
+               for kind, value in kinds.items()]
+    scalars += [("x.true", 7, b"\1"), ("x.12", 12, struct.pack("<d", 0.5)),
+                ("x.nested", many, array(many, [array(0, [b"1", b"2"]),
+                                                array(word, [text("y")])]))]
+    blocks = [("token_embd.weight", 8, (32, 4), bytes(4 * 34)),
+              ("f32", 0, (3, 2), floats(6)), ("f16", 1, (5,), bytes(10)),
+              ("q6_k", 14, (256, 1), bytes(210)),
+              ("iq4_xs", 23, (256,), bytes(136))]
+    split = [("split.no", 2, bytes(2)), ("split.count", 2, b"\2\0"),
+             ("split.tensors.count", 5, struct.pack("<i", 10))]
+    return {"decoder.gguf": gguf(keys, blocks),
+            "version2.gguf": gguf(keys, blocks, 2),
+            "vocabulary.gguf": gguf(keys, []),
+            "types.gguf": gguf(scalars, []),
+            "aligned.gguf": gguf([("general.alignment", integer,
+                                   struct.pack("<I", 64))], blocks, 3, 64),
+            "split.gguf": gguf(split, blocks),
+            "empty.gguf": gguf([], [])}
+
+
 def main():
     for kind, files in (("weights", write_weights()), ("json", write_json()),
+                        ("gguf", write_gguf()),
                         ("tokenizer", write_tokenizer())):
         folder = FOLDER / kind
         folder.mkdir(parents=True, exist_ok=True)

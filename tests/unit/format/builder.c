@@ -45,6 +45,86 @@ struct pnd_buffer build_safetensors(const char *header, const void *data,
     return b;
 }
 
+struct gguf_builder gguf_begin(void)
+{
+    return (struct gguf_builder){.keys = build_buffer(),
+                                 .tensors = build_buffer(),
+                                 .data = build_buffer(),
+                                 .version = 3,
+                                 .alignment = 32};
+}
+
+void put_gguf_string(struct pnd_buffer *b, const char *text)
+{
+    put_le(b, strlen(text), 8);
+    put_text(b, text);
+}
+
+struct pnd_buffer *gguf_key(struct gguf_builder *g, const char *name,
+                            uint32_t type)
+{
+    put_gguf_string(&g->keys, name);
+    put_le(&g->keys, type, 4);
+    g->key_count++;
+    return &g->keys;
+}
+
+void gguf_string(struct gguf_builder *g, const char *name, const char *text)
+{
+    put_gguf_string(gguf_key(g, name, PND_GGUF_STRING), text);
+}
+
+void gguf_u32(struct gguf_builder *g, const char *name, uint32_t value)
+{
+    put_le(gguf_key(g, name, PND_GGUF_U32), value, 4);
+}
+
+void gguf_f32(struct gguf_builder *g, const char *name, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    put_le(gguf_key(g, name, PND_GGUF_F32), bits, 4);
+}
+
+static void pad(struct pnd_buffer *b, size_t alignment)
+{
+    while (b->size % alignment != 0)
+        put_le(b, 0, 1);
+}
+
+void gguf_tensor(struct gguf_builder *g, const char *name, uint32_t type,
+                 uint64_t rows, uint64_t columns, const void *data, size_t size)
+{
+    pad(&g->data, g->alignment);
+    put_gguf_string(&g->tensors, name);
+    put_le(&g->tensors, rows ? 2 : 1, 4);
+    put_le(&g->tensors, columns, 8);
+    if (rows)
+        put_le(&g->tensors, rows, 8);
+    put_le(&g->tensors, type, 4);
+    put_le(&g->tensors, g->data.size, 8);
+    put_bytes(&g->data, data, size);
+    g->tensor_count++;
+}
+
+struct pnd_buffer gguf_end(struct gguf_builder *g)
+{
+    struct pnd_buffer file = build_buffer();
+    put_text(&file, "GGUF");
+    put_le(&file, g->version, 4);
+    put_le(&file, g->tensor_count, 8);
+    put_le(&file, g->key_count, 8);
+    put_bytes(&file, g->keys.data, g->keys.size);
+    put_bytes(&file, g->tensors.data, g->tensors.size);
+    if (g->data.size > 0)
+        pad(&file, g->alignment);
+    put_bytes(&file, g->data.data, g->data.size);
+    pnd_buffer_free(&g->keys);
+    pnd_buffer_free(&g->tensors);
+    pnd_buffer_free(&g->data);
+    return file;
+}
+
 struct zip_builder zip_begin(void)
 {
     return (struct zip_builder){
@@ -255,9 +335,8 @@ static unsigned touch(const struct pnd_weights *w)
     for (size_t i = 0; i < pnd_weights_get_count(w); i++) {
         const struct pnd_tensor *t = pnd_weights_at(w, i);
         const uint8_t *bytes = t->data;
-        ck_assert_uint_eq((size_t)pnd_tensor_get_count(t) *
-                              pnd_dtype_get_size(t->dtype),
-                          t->bytes);
+        const size_t count = (size_t)pnd_tensor_get_count(t);
+        ck_assert_uint_eq(pnd_dtype_get_row_bytes(t->dtype, count), t->bytes);
         for (size_t k = 0; k < t->bytes; k++)
             sum += bytes[k];
     }

@@ -20,6 +20,31 @@ void put_le(struct pnd_buffer *b, uint64_t value, size_t bytes);
 struct pnd_buffer build_safetensors(const char *header, const void *data,
                                     size_t size);
 
+/* A GGUF file, key by key and tensor by tensor. */
+struct gguf_builder {
+    struct pnd_buffer keys, tensors, data;
+    unsigned key_count, tensor_count;
+    uint32_t version;
+    size_t alignment;
+};
+
+struct gguf_builder gguf_begin(void);
+/** The name and the type; the value is to be put after it. */
+struct pnd_buffer *gguf_key(struct gguf_builder *g, const char *name,
+                            uint32_t type);
+void gguf_string(struct gguf_builder *g, const char *name, const char *text);
+void gguf_u32(struct gguf_builder *g, const char *name, uint32_t value);
+void gguf_f32(struct gguf_builder *g, const char *name, float value);
+/** The length and the bytes. */
+void put_gguf_string(struct pnd_buffer *b, const char *text);
+/** A tensor of rank 1 or 2, rows 0 for 1; bytes of data at the next aligned
+ *  place. */
+void gguf_tensor(struct gguf_builder *g, const char *name, uint32_t type,
+                 uint64_t rows, uint64_t columns, const void *data,
+                 size_t size);
+/** The finished file; the builder is empty then. */
+struct pnd_buffer gguf_end(struct gguf_builder *g);
+
 /* A zip archive, entry by entry, as torch.save lays it out. */
 struct zip_builder {
     struct pnd_buffer file, directory;

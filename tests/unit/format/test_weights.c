@@ -30,7 +30,7 @@ static const struct {
     CASE("\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.",
          PANDA_E_UNSUPPORTED, "torch.save it again"),
     CASE("\x80\x02}q\x01.", PANDA_E_FORMAT, "is a bare pickle"),
-    CASE("GGUF\3\0\0\0", PANDA_E_UNSUPPORTED, "is a GGUF file"),
+    CASE("GGUF\3\0\0\0", PANDA_E_FORMAT, "GGUF: expected"),
     CASE("version https://git-lfs.github.com/spec/v1\noid sha256:12",
          PANDA_E_FORMAT, "is a Git LFS pointer"),
     CASE("<!DOCTYPE html>", PANDA_E_FORMAT, "is text, expected weights"),
