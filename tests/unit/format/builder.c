@@ -27,7 +27,7 @@ void put_text(struct pnd_buffer *b, const char *text)
 void put_le(struct pnd_buffer *b, uint64_t value, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++) {
-        uint8_t byte = (uint8_t)(value >> 8 * i);
+        uint8_t byte = i < 8 ? (uint8_t)(value >> 8 * i) : 0;
         put_bytes(b, &byte, 1);
     }
 }
