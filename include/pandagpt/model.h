@@ -53,8 +53,8 @@ typedef struct panda_model_options {
                                        as ImageBind-huge, or `imagebind` with
                                        its ending replaced by .json */
     const char *clip_vocab;       /**< CLIP merges: .txt.gz or .txt */
-    const char *decoder;          /**< LLaMA-family HF folder, or a weight file
-                                       in one */
+    const char *decoder;          /**< LLaMA-family HF folder, a weight file in
+                                       one, or a .gguf (the first of several) */
     const char *tokenizer;        /**< tokenizer.model; default: in `decoder` */
     const char *adapter;          /**< PandaGPT delta: projection and LoRA */
     panda_lora_mode lora_mode;
@@ -160,9 +160,9 @@ typedef int32_t panda_file_kind;
 enum {
     PANDA_FILE_UNKNOWN = 0,
     PANDA_FILE_IMAGEBIND = 1, /**< encoder weights */
-    PANDA_FILE_DECODER = 2,   /**< LLaMA-family folder or weight file */
+    PANDA_FILE_DECODER = 2,   /**< LLaMA-family folder, weight file, GGUF */
     PANDA_FILE_ADAPTER = 3,   /**< PandaGPT delta */
-    PANDA_FILE_TOKENIZER = 4, /**< tokenizer.model */
+    PANDA_FILE_TOKENIZER = 4, /**< tokenizer.model, GGUF without tensors */
     PANDA_FILE_CLIP_VOCAB = 5 /**< CLIP merges */
 };
 

@@ -203,15 +203,21 @@ static panda_status open_decoder(panda_model *model,
     panda_status status;
     char *folder = NULL;
     PND_TRY(pnd_weights_open(&model->decoder_weights, ctx, o->decoder));
-    folder = get_folder(ctx, o->decoder);
+    const struct pnd_gguf *gguf = pnd_weights_get_gguf(model->decoder_weights);
+    /* A GGUF stands alone; what lies beside it may belong to anything. */
+    folder = get_folder(ctx, gguf && o->tokenizer ? o->tokenizer : o->decoder);
     if (!folder) {
         status = pnd_fail_memory();
         goto out;
     }
-    PND_TRY(pnd_llama_config_open(&config, ctx, folder));
+    if (gguf)
+        PND_TRY(pnd_llama_config_read(&config, gguf));
+    else
+        PND_TRY(pnd_llama_config_open(&config, ctx, folder));
     PND_TRY(pnd_llama_load(&model->llama, ctx, model->decoder_weights, &config,
                            lora));
-    PND_TRY(open_tokenizer(model, o, folder));
+    if (!gguf || o->tokenizer)
+        PND_TRY(open_tokenizer(model, o, folder));
     PND_TRY(check_vocabulary(model, o->decoder));
 out:
     pnd_free(&ctx->alloc, folder);

@@ -8,6 +8,18 @@
 #include "api/model_parts.h"
 #include "format/gzip.h"
 
+/* A GGUF without tensors is a vocabulary, or nothing that we know. */
+static panda_file_kind get_gguf_kind(const struct pnd_gguf *gguf)
+{
+    if (pnd_gguf_get_tensor_count(gguf) == 0)
+        return pnd_gguf_find(gguf, "tokenizer.ggml.tokens")
+                   ? PANDA_FILE_TOKENIZER
+                   : PANDA_FILE_UNKNOWN;
+    return pnd_gguf_is_string(gguf, "general.architecture", "llama")
+               ? PANDA_FILE_DECODER
+               : PANDA_FILE_UNKNOWN;
+}
+
 /* What a set of tensors is, by the names in it. */
 static panda_file_kind get_weights_kind(const struct pnd_weights *weights)
 {
@@ -22,6 +34,8 @@ static panda_file_kind get_weights_kind(const struct pnd_weights *weights)
         {"model.embed_tokens.", PANDA_FILE_DECODER},
         {"lm_head.", PANDA_FILE_DECODER},
     };
+    if (pnd_weights_get_gguf(weights))
+        return get_gguf_kind(pnd_weights_get_gguf(weights));
     for (size_t i = 0; i < pnd_weights_get_count(weights); i++) {
         const char *name = pnd_weights_at(weights, i)->name;
         for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes; p++) {
@@ -77,7 +91,7 @@ static panda_file_kind get_other_kind(const struct pnd_context *ctx,
     return PANDA_FILE_UNKNOWN;
 }
 
-/* Whether the file claims to hold tensors: zip, safetensors or an index. */
+/* Whether the file claims to hold tensors: zip, GGUF, safetensors, an index. */
 static panda_status find_is_weights(bool *out, const char *path)
 {
     struct pnd_map map;
@@ -87,8 +101,9 @@ static panda_status find_is_weights(bool *out, const char *path)
     panda_status status = pnd_map_open(&map, path);
     if (status < 0)
         return status;
-    *out = has_prefix(&map, "PK\x03\x04") || has_prefix(&map, "{") ||
-           (map.size > 9 && map.data[8] == '{') || has_prefix(&map, "\x80\x02");
+    *out = has_prefix(&map, "PK\x03\x04") || has_prefix(&map, "GGUF") ||
+           has_prefix(&map, "{") || (map.size > 9 && map.data[8] == '{') ||
+           has_prefix(&map, "\x80\x02");
     pnd_map_close(&map);
     return PANDA_OK;
 }

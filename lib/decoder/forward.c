@@ -87,7 +87,7 @@ void pnd_forward_set_tokens(struct pnd_forward *f, const int32_t *tokens,
 {
     const struct pnd_tensor *table = &f->llama->embedding;
     const size_t hidden = f->llama->dims.config.hidden;
-    const size_t row_bytes = hidden * pnd_dtype_get_size(table->dtype);
+    const size_t row_bytes = pnd_dtype_get_row_bytes(table->dtype, hidden);
     for (size_t r = 0; r < rows; r++)
         f->ctx->kernels->format[table->dtype].to_f32(
             hidden, (const char *)table->data + (size_t)tokens[r] * row_bytes,
@@ -163,7 +163,8 @@ panda_status pnd_forward_run(struct pnd_forward *f, uint32_t first,
 {
     const struct pnd_llama_config *c = &f->llama->dims.config;
     const struct pnd_scratch *s = &f->scratch;
-    struct pnd_rotary rotary = {rows, c->head_dim, s->cosine, s->sine};
+    struct pnd_rotary rotary = {rows, c->head_dim, s->cosine, s->sine,
+                                f->llama->interleaved};
     pnd_rotary_set(&rotary, f->llama->inv_freq, first);
     for (uint32_t layer = 0; layer < c->layers; layer++) {
         panda_status status = pnd_watch_check(

@@ -10,6 +10,63 @@
 
 #define MAX_WIDTH (1u << 20) /* of any product of head count and head size */
 
+enum matrix { Q, K, V, O, GATE, UP, DOWN, MATRIX_COUNT };
+
+/* What tensors are called. Those of a layer: prefix, its number, ".", name,
+ * ".weight". */
+struct dialect {
+    const char *embedding, *norm, *output;
+    const char *layers; /* prefix */
+    const char *matrices[MATRIX_COUNT];
+    const char *attention_norm, *mlp_norm;
+    const char *unused[3]; /* nothing else may begin so */
+    bool interleaved;
+};
+
+static const struct dialect hf_dialect = {
+    .embedding = "model.embed_tokens.weight",
+    .norm = "model.norm.weight",
+    .output = "lm_head.weight",
+    .layers = "model.layers.",
+    .matrices = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                 "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
+                 "mlp.down_proj"},
+    .attention_norm = "input_layernorm",
+    .mlp_norm = "post_attention_layernorm",
+    .unused = {"model.", "lm_head", NULL},
+};
+
+static const struct dialect gguf_dialect = {
+    .embedding = "token_embd.weight",
+    .norm = "output_norm.weight",
+    .output = "output.weight",
+    .layers = "blk.",
+    .matrices = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate",
+                 "ffn_up", "ffn_down"},
+    .attention_norm = "attn_norm",
+    .mlp_norm = "ffn_norm",
+    .unused = {"blk.", "output", "token_embd"},
+    .interleaved = true,
+};
+
+static const struct dialect *get_dialect(const struct pnd_weights *w)
+{
+    return pnd_weights_get_gguf(w) ? &gguf_dialect : &hf_dialect;
+}
+
+struct layer_name {
+    char text[96];
+};
+
+static struct layer_name name_tensor(const struct dialect *d, uint32_t layer,
+                                     const char *name)
+{
+    struct layer_name result;
+    snprintf(result.text, sizeof result.text, "%s%" PRIu32 ".%s.weight",
+             d->layers, layer, name);
+    return result;
+}
+
 /* The numbers are a file's: what follows divides by some and multiplies
  * others. */
 static panda_status check_config(const struct pnd_llama_config *c,
@@ -43,62 +100,53 @@ static void set_linear(struct pnd_linear *out, const struct pnd_tensor *t)
                                .weight = t->data};
 }
 
-static panda_status load_linear(struct pnd_linear *out, struct pnd_weights *w,
-                                uint32_t layer, const char *name, uint32_t rows,
-                                uint32_t columns)
-{
-    const struct pnd_tensor *t;
-    panda_status status = pnd_weights_require_named(
-        &t, w, 2, (int64_t[]){rows, columns},
-        "model.layers.%" PRIu32 ".%s.weight", layer, name);
-    if (status == PANDA_OK)
-        set_linear(out, t);
-    return status;
-}
-
 static panda_status load_layer(struct pnd_llama *llama, struct pnd_weights *w,
                                uint32_t index)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
+    const struct dialect *d = get_dialect(w);
     const uint32_t q_dim = c->heads * c->head_dim;
     const uint32_t kv_dim = c->kv_heads * c->head_dim;
     struct pnd_llama_layer *layer = &llama->layers[index];
     const struct {
         struct pnd_linear *linear;
-        const char *name;
         uint32_t rows, columns;
-    } linears[] = {
-        {&layer->q, "self_attn.q_proj", q_dim, c->hidden},
-        {&layer->k, "self_attn.k_proj", kv_dim, c->hidden},
-        {&layer->v, "self_attn.v_proj", kv_dim, c->hidden},
-        {&layer->o, "self_attn.o_proj", c->hidden, q_dim},
-        {&layer->gate, "mlp.gate_proj", c->intermediate, c->hidden},
-        {&layer->up, "mlp.up_proj", c->intermediate, c->hidden},
-        {&layer->down, "mlp.down_proj", c->hidden, c->intermediate},
+    } linears[MATRIX_COUNT] = {
+        [Q] = {&layer->q, q_dim, c->hidden},
+        [K] = {&layer->k, kv_dim, c->hidden},
+        [V] = {&layer->v, kv_dim, c->hidden},
+        [O] = {&layer->o, c->hidden, q_dim},
+        [GATE] = {&layer->gate, c->intermediate, c->hidden},
+        [UP] = {&layer->up, c->intermediate, c->hidden},
+        [DOWN] = {&layer->down, c->hidden, c->intermediate},
     };
     panda_status status = PANDA_OK;
-    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++)
-        PND_TRY(load_linear(linears[i].linear, w, index, linears[i].name,
-                            linears[i].rows, linears[i].columns));
+    for (int i = 0; i < MATRIX_COUNT; i++) {
+        const struct pnd_tensor *t;
+        const struct layer_name name = name_tensor(d, index, d->matrices[i]);
+        PND_TRY(pnd_weights_require_matrix(&t, w, linears[i].rows,
+                                           linears[i].columns, name.text));
+        set_linear(linears[i].linear, t);
+    }
 out:
     return status;
 }
 
-/* Rows are counted by the file and by config.json; a vocabulary grown by hand
- * often changes only one of them. */
+/* Rows are counted by the tensor and by the configuration; a vocabulary grown
+ * by hand often changes only one of them. */
 static panda_status load_table(const struct pnd_tensor **out,
                                const struct pnd_llama *llama,
                                struct pnd_weights *w, const char *name)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
     panda_status status =
-        pnd_weights_require(out, w, 2, (int64_t[]){-1, c->hidden}, name);
+        pnd_weights_require_matrix(out, w, -1, c->hidden, name);
     if (status < 0)
         return status;
     if ((*out)->shape[0] != c->vocab_size)
         return pnd_fail(PANDA_E_SHAPE,
-                        "%s: %s has %" PRId64 " rows, config.json says a "
-                        "vocab_size of %u",
+                        "%s: %s has %" PRId64 " rows, the configuration says "
+                        "a vocab_size of %u",
                         pnd_weights_get_path(w), name, (*out)->shape[0],
                         c->vocab_size);
     return PANDA_OK;
@@ -106,16 +154,19 @@ static panda_status load_table(const struct pnd_tensor **out,
 
 static panda_status load_tables(struct pnd_llama *llama, struct pnd_weights *w)
 {
+    const struct dialect *d = get_dialect(w);
     const struct pnd_tensor *embedding, *output;
     panda_status status;
-    PND_TRY(load_table(&embedding, llama, w, "model.embed_tokens.weight"));
+    PND_TRY(load_table(&embedding, llama, w, d->embedding));
     llama->embedding = *embedding;
+    if (d == &gguf_dialect)
+        llama->dims.config.tied = !pnd_weights_find(w, d->output);
     if (llama->dims.config.tied) {
         /* Some files carry a copy all the same; the reference overrides it. */
-        pnd_weights_find(w, "lm_head.weight");
+        pnd_weights_find(w, d->output);
         output = embedding;
     } else {
-        PND_TRY(load_table(&output, llama, w, "lm_head.weight"));
+        PND_TRY(load_table(&output, llama, w, d->output));
     }
     set_linear(&llama->output, output);
 out:
@@ -140,6 +191,7 @@ static panda_status load_norm(const float **out, struct pnd_weights *w,
 static panda_status load_norms(struct pnd_llama *llama, struct pnd_weights *w)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
+    const struct dialect *d = get_dialect(w);
     const size_t count = 2 * (size_t)c->layers + 1;
     panda_status status;
     float *to = pnd_alloc_array(&llama->ctx->alloc, count,
@@ -150,17 +202,15 @@ static panda_status load_norms(struct pnd_llama *llama, struct pnd_weights *w)
     llama->dims.heap_bytes += count * c->hidden * sizeof(float);
     for (uint32_t i = 0; i < c->layers; i++) {
         struct pnd_llama_layer *layer = &llama->layers[i];
-        char name[96];
-        snprintf(name, sizeof name,
-                 "model.layers.%" PRIu32 ".input_layernorm.weight", i);
-        PND_TRY(load_norm(&layer->attention_norm, w, c->hidden, to, name));
+        struct layer_name name = name_tensor(d, i, d->attention_norm);
+        PND_TRY(
+            load_norm(&layer->attention_norm, w, c->hidden, to, name.text));
         to += c->hidden;
-        snprintf(name, sizeof name,
-                 "model.layers.%" PRIu32 ".post_attention_layernorm.weight", i);
-        PND_TRY(load_norm(&layer->mlp_norm, w, c->hidden, to, name));
+        name = name_tensor(d, i, d->mlp_norm);
+        PND_TRY(load_norm(&layer->mlp_norm, w, c->hidden, to, name.text));
         to += c->hidden;
     }
-    PND_TRY(load_norm(&llama->norm, w, c->hidden, to, "model.norm.weight"));
+    PND_TRY(load_norm(&llama->norm, w, c->hidden, to, d->norm));
 out:
     return status;
 }
@@ -177,9 +227,10 @@ static panda_status check_unused(const struct pnd_llama *llama,
                  "model.layers.%" PRIu32 ".self_attn.rotary_emb.inv_freq", i);
         pnd_weights_find(w, name);
     }
-    const struct pnd_tensor *t = pnd_weights_find_unused(w, "model.");
-    if (!t)
-        t = pnd_weights_find_unused(w, "lm_head");
+    const struct dialect *d = get_dialect(w);
+    const struct pnd_tensor *t = NULL;
+    for (size_t i = 0; !t && i < 3 && d->unused[i]; i++)
+        t = pnd_weights_find_unused(w, d->unused[i]);
     if (!t)
         return PANDA_OK;
     return pnd_fail(PANDA_E_FORMAT,
@@ -189,15 +240,42 @@ static panda_status check_unused(const struct pnd_llama *llama,
                     llama->dims.config.layers);
 }
 
-static panda_status load_rotary(struct pnd_llama *llama)
+/* Llama 3's scaling in GGUF: a divisor for each frequency. */
+static panda_status divide_frequencies(struct pnd_llama *llama,
+                                       struct pnd_weights *w)
+{
+    const uint32_t count = llama->dims.config.head_dim / 2;
+    const char *const name = "rope_freqs.weight";
+    const struct pnd_tensor *t;
+    if (!pnd_weights_find(w, name))
+        return PANDA_OK;
+    panda_status status =
+        pnd_weights_require(&t, w, 1, (int64_t[]){count}, name);
+    for (uint32_t i = 0; i < count && status == PANDA_OK; i++) {
+        float divisor = pnd_tensor_get_f32(t, i);
+        if (!(divisor > 0 && divisor < 1e6f))
+            status = pnd_fail(PANDA_E_FORMAT,
+                              "%s: %s has %g at %u, expected more than 0 and "
+                              "less than 1000000",
+                              pnd_weights_get_path(w), name, (double)divisor,
+                              i);
+        llama->inv_freq[i] /= divisor;
+    }
+    return status;
+}
+
+static panda_status load_rotary(struct pnd_llama *llama, struct pnd_weights *w)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
     llama->inv_freq =
         pnd_alloc_array(&llama->ctx->alloc, c->head_dim / 2, sizeof(float));
     if (!llama->inv_freq)
         return pnd_fail_memory();
+    llama->interleaved = get_dialect(w)->interleaved;
     pnd_rotary_init(llama->inv_freq, c->head_dim, c->rope_base);
-    return PANDA_OK;
+    pnd_rotary_scale(llama->inv_freq, c->head_dim, &c->rope_scaling);
+    return get_dialect(w) == &gguf_dialect ? divide_frequencies(llama, w)
+                                           : PANDA_OK;
 }
 
 static panda_status load(struct pnd_llama *llama, struct pnd_weights *weights,
@@ -216,7 +294,7 @@ static panda_status load(struct pnd_llama *llama, struct pnd_weights *weights,
     for (uint32_t i = 0; i < layers; i++)
         PND_TRY(load_layer(llama, weights, i));
     PND_TRY(load_norms(llama, weights));
-    PND_TRY(load_rotary(llama));
+    PND_TRY(load_rotary(llama, weights));
     PND_TRY(check_unused(llama, weights));
     llama->dims.dtype = llama->layers[0].q.dtype;
     if (lora && lora->weights && lora->mode != PANDA_LORA_OFF)

@@ -20,7 +20,9 @@ struct pnd_lora_options {
 };
 
 /** Read and check all tensors; `weights` and `lora->weights` must outlive
- *  it. HF names (model.layers.N.self_attn.q_proj.weight...). */
+ *  it. HF names (model.layers.N.self_attn.q_proj.weight...), or those of GGUF
+ *  where `weights` are such a file (blk.N.attn_q.weight...). Matrices may be of
+ *  any block format; without an output matrix a GGUF is tied. */
 panda_status pnd_llama_load(struct pnd_llama **out,
                             const struct pnd_context *ctx,
                             struct pnd_weights *weights,

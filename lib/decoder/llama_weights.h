@@ -43,6 +43,7 @@ struct pnd_llama {
     struct pnd_llama_layer *layers; /* (layers) */
     const float *norm;              /* (hidden) */
     struct pnd_linear output;       /* (vocab_size, hidden) */
+    bool interleaved; /* pairs of q and k: decoder/rotary.h */
     float *inv_freq; /* (head_dim / 2) rotation per position of each pair */
     float *norms;    /* owned: all the norms above */
 };

@@ -12,7 +12,8 @@
 #define PREFIX "llama_model."
 #define LAYERS PREFIX "base_model.model.model.layers."
 #define MERGE_ROWS 16  /* rows of W of one piece of parallel work */
-#define MERGE_CHUNK 256 /* floats of a row converted at once, on the stack */
+#define MERGE_CHUNK 256 /* floats of a row converted at once, on the stack:
+                           whole blocks of any format */
 
 static const char *const target_names[PND_LORA_TARGET_COUNT] = {
     [PND_LORA_Q] = "q_proj",
@@ -165,6 +166,25 @@ static panda_status check_adapter(struct pnd_llama *llama,
     return PANDA_OK;
 }
 
+/* B (heads * head_dim, rank) as floats. Adapters have the rows of q and k as HF
+ * has them, halves of a head; an interleaved decoder has them in pairs. */
+static void read_factor_b(const struct pnd_llama *llama, int target,
+                          const struct pnd_tensor *t, float *b)
+{
+    const size_t half = llama->dims.config.head_dim / 2;
+    const size_t rank = (size_t)t->shape[1], rows = (size_t)t->shape[0];
+    if (!llama->interleaved || (target != PND_LORA_Q && target != PND_LORA_K)) {
+        pnd_tensor_read_f32(t, b);
+        return;
+    }
+    for (size_t row = 0; row < rows; row++) {
+        size_t head = row / (2 * half), at = row % (2 * half);
+        float *to = b + (head * 2 * half + at % half * 2 + at / half) * rank;
+        for (size_t i = 0; i < rank; i++)
+            to[i] = pnd_tensor_get_f32(t, row * rank + i);
+    }
+}
+
 static panda_status add_side(struct pnd_llama *llama,
                              struct pnd_llama_layer *layer, int target,
                              const struct lora_pair *pair, float scale)
@@ -177,7 +197,7 @@ static panda_status add_side(struct pnd_llama *llama,
         return pnd_fail_memory();
     float *b = a + (size_t)rank * linear->in;
     pnd_tensor_read_f32(pair->a, a);
-    pnd_tensor_read_f32(pair->b, b);
+    read_factor_b(llama, target, pair->b, b);
     layer->lora_data[target] = a;
     layer->side[target] = (struct pnd_low_rank){rank, scale, a, b};
     linear->side = &layer->side[target];
@@ -197,13 +217,15 @@ struct merge_job {
 static void add_row(const struct merge_job *job, size_t row, float scale,
                     float *to)
 {
-    const size_t size = pnd_dtype_get_size(job->linear->dtype);
+    const enum pnd_dtype dtype = job->linear->dtype;
     const size_t count = job->linear->in;
-    const char *w = (const char *)job->linear->weight + row * count * size;
+    const char *w = (const char *)job->linear->weight +
+                    row * pnd_dtype_get_row_bytes(dtype, count);
     float chunk[MERGE_CHUNK];
     for (size_t i = 0; i < count; i += MERGE_CHUNK) {
         size_t n = count - i < MERGE_CHUNK ? count - i : MERGE_CHUNK;
-        job->kernels->format[job->linear->dtype].to_f32(n, w + i * size, chunk);
+        job->kernels->format[dtype].to_f32(
+            n, w + pnd_dtype_get_row_bytes(dtype, i), chunk);
         for (size_t j = 0; j < n; j++)
             to[i + j] = chunk[j] + scale * to[i + j];
     }

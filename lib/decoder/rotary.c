@@ -16,6 +16,31 @@ void pnd_rotary_init(float *inv_freq, uint32_t head_dim, float base)
     }
 }
 
+static float scale_llama3(float frequency, const struct pnd_rope_scaling *s)
+{
+    const float turn = 6.28318530717958648f;
+    const float context = (float)s->original_context;
+    float length = turn / frequency;
+    if (length < context / s->high_factor)
+        return frequency;
+    if (length > context / s->low_factor)
+        return frequency / s->factor;
+    float smooth = (context / length - s->low_factor) /
+                   (s->high_factor - s->low_factor);
+    return (1 - smooth) * frequency / s->factor + smooth * frequency;
+}
+
+void pnd_rotary_scale(float *inv_freq, uint32_t head_dim,
+                      const struct pnd_rope_scaling *scaling)
+{
+    for (uint32_t i = 0; i < head_dim / 2; i++) {
+        if (scaling->kind == PND_ROPE_LINEAR)
+            inv_freq[i] /= scaling->factor;
+        else if (scaling->kind == PND_ROPE_LLAMA3)
+            inv_freq[i] = scale_llama3(inv_freq[i], scaling);
+    }
+}
+
 void pnd_rotary_set(struct pnd_rotary *rotary, const float *inv_freq,
                     uint32_t first)
 {
@@ -42,6 +67,8 @@ static void rotate_rows(void *context, uint32_t index, uint32_t worker)
     const struct rotate_job *job = context;
     const struct pnd_rotary *rotary = job->rotary;
     const uint32_t half = rotary->head_dim / 2;
+    const uint32_t step = rotary->interleaved ? 2 : 1;
+    const uint32_t apart = rotary->interleaved ? 1 : half;
     const uint32_t begin = index * PIECE_ROWS;
     uint32_t end = begin + PIECE_ROWS;
     (void)worker;
@@ -53,9 +80,10 @@ static void rotate_rows(void *context, uint32_t index, uint32_t worker)
         float *x = job->x + (size_t)r * job->heads * rotary->head_dim;
         for (uint32_t h = 0; h < job->heads; h++, x += rotary->head_dim) {
             for (uint32_t i = 0; i < half; i++) {
-                float a = x[i], b = x[i + half];
-                x[i] = a * cosine[i] - b * sine[i];
-                x[i + half] = b * cosine[i] + a * sine[i];
+                float *first = x + (size_t)i * step, *second = first + apart;
+                float a = *first, b = *second;
+                *first = a * cosine[i] - b * sine[i];
+                *second = b * cosine[i] + a * sine[i];
             }
         }
     }

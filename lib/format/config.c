@@ -103,8 +103,34 @@ static panda_status require_false(const struct source *s, const char *key)
                     key);
 }
 
+static panda_status read_llama3(struct pnd_rope_scaling *out,
+                                const struct source *s,
+                                const struct pnd_json_value *rope)
+{
+    int64_t context = 0;
+    panda_status status;
+    PND_TRY(read_positive(&out->low_factor, s, rope, "low_freq_factor", 1e6,
+                          0));
+    PND_TRY(read_positive(&out->high_factor, s, rope, "high_freq_factor", 1e6,
+                          0));
+    PND_TRY(pnd_json_get_integer(&context, rope,
+                                 "original_max_position_embeddings", 1,
+                                 1 << 24, s->path));
+    if (context == 0 || out->high_factor <= out->low_factor)
+        return pnd_fail(PANDA_E_FORMAT,
+                        "%s: the rope scaling \"llama3\" needs "
+                        "\"original_max_position_embeddings\" and a "
+                        "\"high_freq_factor\" above \"low_freq_factor\"",
+                        s->path);
+    out->original_context = (uint32_t)context;
+    out->kind = PND_ROPE_LLAMA3;
+out:
+    return status;
+}
+
 /* `key` may be null or an object of type "default". */
-static panda_status check_rope(const struct source *s, const char *key)
+static panda_status read_scaling(struct pnd_rope_scaling *out,
+                                 const struct source *s, const char *key)
 {
     const struct pnd_json_value *rope = pnd_json_find(s->root, key);
     if (!rope || rope->type == PND_JSON_NULL)
@@ -118,10 +144,21 @@ static panda_status check_rope(const struct source *s, const char *key)
                         s->path, key);
     if (strcmp(type->string, "default") == 0)
         return PANDA_OK;
-    return pnd_fail(PANDA_E_UNSUPPORTED,
-                    "%s: \"%s\" is of type \"%s\", only unscaled rotary "
-                    "embeddings can be computed",
-                    s->path, key, pnd_show(type->string, type->length).text);
+    const bool is_linear = strcmp(type->string, "linear") == 0;
+    if (!is_linear && strcmp(type->string, "llama3") != 0)
+        return pnd_fail(PANDA_E_UNSUPPORTED,
+                        "%s: \"%s\" is of type \"%s\", only \"default\", "
+                        "\"linear\" and \"llama3\" can be computed",
+                        s->path, key,
+                        pnd_show(type->string, type->length).text);
+    panda_status status =
+        read_positive(&out->factor, s, rope, "factor", 1e6, 0);
+    if (status < 0)
+        return status;
+    if (!is_linear)
+        return read_llama3(out, s, rope);
+    out->kind = PND_ROPE_LINEAR;
+    return PANDA_OK;
 }
 
 static panda_status read_rope(struct pnd_llama_config *c,
@@ -133,9 +170,9 @@ static panda_status read_rope(struct pnd_llama_config *c,
                                     pnd_json_find(s->root, "rope_parameters");
     if (pnd_json_find(rope, "rope_theta"))
         object = rope;
-    panda_status status = check_rope(s, "rope_scaling");
+    panda_status status = read_scaling(&c->rope_scaling, s, "rope_scaling");
     if (status == PANDA_OK)
-        status = check_rope(s, "rope_parameters");
+        status = read_scaling(&c->rope_scaling, s, "rope_parameters");
     if (status < 0)
         return status;
     return read_positive(&c->rope_base, s, object, "rope_theta", 1e12, 10000);

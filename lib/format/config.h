@@ -6,10 +6,26 @@
 #include <stdbool.h>
 
 #include "base/context.h"
+#include "format/gguf.h"
 
 /* What the JSON files beside the weights say. */
 
 #define PND_MAX_EOS 8
+
+enum pnd_rope_kind {
+    PND_ROPE_PLAIN,
+    PND_ROPE_LINEAR, /* all frequencies divided by the factor */
+    PND_ROPE_LLAMA3  /* low frequencies by the factor, high ones by 1 */
+};
+
+struct pnd_rope_scaling {
+    enum pnd_rope_kind kind;
+    float factor;
+    /* Llama 3: wavelengths above original_context / low_factor are low
+     * frequencies, below original_context / high_factor high ones. */
+    float low_factor, high_factor;
+    uint32_t original_context;
+};
 
 /* A LLaMA-family decoder, from a HF folder's config.json and
  * generation_config.json (whose token ids win: Vicuna v0's config.json has
@@ -25,6 +41,7 @@ struct pnd_llama_config {
     uint32_t context_length; /* max_position_embeddings */
     float rms_eps;
     float rope_base;        /* rope_theta, default 10000 */
+    struct pnd_rope_scaling rope_scaling;
     bool tied;              /* output matrix is the embedding */
     int32_t bos;            /* -1: none */
     int32_t eos[PND_MAX_EOS];
@@ -32,11 +49,16 @@ struct pnd_llama_config {
 };
 
 /** `folder` holds config.json. Anything that the decoder cannot compute
- *  (attention bias, another activation, rope scaling) is
+ *  (attention bias, another activation, some rope scalings) is
  *  PANDA_E_UNSUPPORTED. */
 panda_status pnd_llama_config_open(struct pnd_llama_config *out,
                                    const struct pnd_context *ctx,
                                    const char *folder);
+
+/** The same from GGUF metadata. Whether the output matrix is tied only the
+ *  tensors tell. */
+panda_status pnd_llama_config_read(struct pnd_llama_config *out,
+                                   const struct pnd_gguf *gguf);
 
 enum pnd_tower_id {
     PND_TOWER_VISION,

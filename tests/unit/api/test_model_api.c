@@ -5,6 +5,7 @@
 
 #include "api_model.h"
 #include "support/tiny_llama.h"
+#include "unit/format/builder.h"
 
 /* Opening models: parts that do not fit, and lack of memory at every step. */
 
@@ -137,6 +138,50 @@ START_TEST(kinds_are_told_by_content)
 }
 END_TEST
 
+/* A GGUF of one tensor, or of a vocabulary alone; the path is static. */
+static const char *write_gguf(const char *architecture, bool has_tensor)
+{
+    struct gguf_builder g = gguf_begin();
+    const float zero = 0;
+    gguf_string(&g, "general.architecture", architecture);
+    struct pnd_buffer *b =
+        gguf_key(&g, "tokenizer.ggml.tokens", PND_GGUF_ARRAY);
+    put_le(b, PND_GGUF_STRING, 4);
+    put_le(b, 1, 8);
+    put_gguf_string(b, "x");
+    if (has_tensor)
+        gguf_tensor(&g, "token_embd.weight", 0, 1, 1, &zero, sizeof zero);
+    struct pnd_buffer file = gguf_end(&g);
+    const char *path = test_write_temp(".gguf", file.data, file.size);
+    pnd_buffer_free(&file);
+    return path;
+}
+
+START_TEST(gguf_files)
+{
+    panda_runtime *runtime = api_runtime(NULL, 1);
+    panda_model_options options = {.struct_size = sizeof options};
+    const struct {
+        const char *path;
+        panda_file_kind kind;
+    } rows[] = {
+        {write_gguf("llama", true), PANDA_FILE_DECODER},
+        {write_gguf("llama", false), PANDA_FILE_TOKENIZER},
+        {write_gguf("qwen2", true), PANDA_FILE_UNKNOWN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        panda_file_kind kind;
+        ck_assert_ok(panda_model_find_kind(&kind, runtime, rows[i].path));
+        ck_assert_int_eq(kind, rows[i].kind);
+    }
+    options.decoder = rows[0].path;
+    refuse(runtime, &options, PANDA_E_FORMAT, "embedding_length is missing");
+    options.decoder = rows[2].path;
+    refuse(runtime, &options, PANDA_E_UNSUPPORTED, "\"qwen2\"");
+    panda_runtime_destroy(runtime);
+}
+END_TEST
+
 START_TEST(text_goes_to_tokens_and_back)
 {
     panda_model *model = api_model();
@@ -212,6 +257,7 @@ int main(void)
     tcase_add_test(tc, parts_that_do_not_fit_are_refused);
     tcase_add_test(tc, vocabulary_and_embedding_must_agree);
     tcase_add_test(tc, progress_can_stop_opening);
+    tcase_add_test(tc, gguf_files);
     tcase_add_test(tc, kinds_are_told_by_content);
     tcase_add_test(tc, text_goes_to_tokens_and_back);
     tcase_add_test(tc, lack_of_memory_leaks_nothing);

@@ -8,8 +8,7 @@
 #include "support/support.h"
 
 /* The decoder alone against the reference: token ids and vectors come from the
- * fixtures, not from our tokenizer and encoders. The tensors
- * plain/logits_base_q8_0.* are of a GGUF file, a format that is not read yet.
+ * fixtures, not from our tokenizer and encoders.
  *
  * With PANDA_TEST_VERBOSE set, prints the largest difference of each tensor. */
 
@@ -31,6 +30,8 @@ static const struct {
     {"weights/vicuna_tiny", PANDA_LORA_MERGE},
     {"weights/vicuna_tiny_st", PANDA_LORA_SIDE},
     {"weights/vicuna_tiny_st", PANDA_LORA_MERGE},
+    {"weights/vicuna_tiny.f16.gguf", PANDA_LORA_SIDE},
+    {"weights/vicuna_tiny.f16.gguf", PANDA_LORA_MERGE},
 };
 enum { BASES = sizeof bases / sizeof *bases };
 
@@ -38,8 +39,13 @@ static void open_folder(const char *folder, panda_lora_mode mode)
 {
     const struct pnd_context *ctx = test_context();
     struct pnd_lora_options lora = {NULL, mode, 0};
-    ck_assert_ok(pnd_llama_config_open(&config, ctx, test_fixture(folder)));
     ck_assert_ok(pnd_weights_open(&weights, ctx, test_fixture(folder)));
+    if (pnd_weights_get_gguf(weights))
+        ck_assert_ok(
+            pnd_llama_config_read(&config, pnd_weights_get_gguf(weights)));
+    else
+        ck_assert_ok(
+            pnd_llama_config_open(&config, ctx, test_fixture(folder)));
     if (mode != PANDA_LORA_OFF) {
         ck_assert_ok(pnd_weights_open(
             &delta, ctx, test_fixture("weights/pandagpt_tiny_delta.pt")));
@@ -211,6 +217,53 @@ START_TEST(without_lora)
 }
 END_TEST
 
+/* Blocks of 8 bits, floats otherwise: the reference had the blocks' values as
+ * weights. */
+START_TEST(quantised)
+{
+    const char *file = "decoder.safetensors";
+    const char *logits = "plain/logits_base_q8_0";
+    int32_t tokens[64];
+    open_folder("weights/vicuna_tiny.q8_0.gguf", PANDA_LORA_OFF);
+    ck_assert_int_eq(pnd_llama_get_dims(llama)->dtype, PND_Q8_0);
+    size_t count = read_tokens("plain/input_ids", tokens, 64);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, count, NULL));
+    compare_last(file, logits, pnd_session_get_logits(session),
+                 LOGITS_TOLERANCE);
+    for (size_t row = count; row-- > 0;) {
+        pnd_session_truncate(session, (uint32_t)row + 1);
+        compare_logits(file, logits, row, pnd_session_get_logits(session),
+                       LOGITS_TOLERANCE);
+    }
+    pnd_session_truncate(session, 0);
+    for (size_t row = 0; row < count; row++) {
+        ck_assert_ok(pnd_session_push_tokens(session, tokens + row, 1, NULL));
+        compare_logits(file, logits, row, pnd_session_get_logits(session),
+                       LOGITS_TOLERANCE);
+    }
+}
+END_TEST
+
+/* LoRA beside and in blocks is the same function. */
+START_TEST(quantised_with_lora)
+{
+    enum { LOGITS = 32001 };
+    int32_t tokens[64];
+    size_t count = read_tokens("plain/input_ids", tokens, 64);
+    float *side = malloc(LOGITS * sizeof *side);
+    open_folder("weights/vicuna_tiny.q8_0.gguf", PANDA_LORA_SIDE);
+    ck_assert(!pnd_llama_get_dims(llama)->lora_merged);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, count, NULL));
+    memcpy(side, pnd_session_get_logits(session), LOGITS * sizeof *side);
+    tear_down();
+    open_folder("weights/vicuna_tiny.q8_0.gguf", PANDA_LORA_MERGE);
+    ck_assert(pnd_llama_get_dims(llama)->lora_merged);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, count, NULL));
+    compare("merged", pnd_session_get_logits(session), side, LOGITS, 1e-4);
+    free(side);
+}
+END_TEST
+
 START_TEST(grouped_queries)
 {
     int32_t tokens[64];
@@ -289,6 +342,8 @@ int main(void)
     tcase_add_checked_fixture(tc, NULL, tear_down);
     tcase_add_loop_test(tc, with_lora, 0, BASES);
     tcase_add_loop_test(tc, without_lora, 0, BASES);
+    tcase_add_test(tc, quantised);
+    tcase_add_test(tc, quantised_with_lora);
     tcase_add_test(tc, grouped_queries);
     tcase_add_loop_test(tc, end_to_end_vectors, 0, BASES);
     tcase_add_loop_test(tc, end_to_end_text_only, 0, BASES);

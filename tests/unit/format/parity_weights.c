@@ -223,6 +223,34 @@ START_TEST(clip_vocabulary)
 }
 END_TEST
 
+/* The file of another writer, whole and cut off at every 1 %. */
+START_TEST(gguf_cut_off)
+{
+    static const char *const names[] = {"weights/vicuna_tiny.f16.gguf",
+                                        "weights/vicuna_tiny.q8_0.gguf"};
+    struct pnd_weights *w = open_fixture(names[_i]);
+    ck_assert_uint_eq(pnd_weights_get_count(w), 30);
+    ck_assert_uint_eq(pnd_weights_get_heap_bytes(w), 0);
+    const struct pnd_gguf_value *tokens = pnd_gguf_find(
+        pnd_weights_get_gguf(w), "tokenizer.ggml.tokens");
+    struct pnd_gguf_string word;
+    ck_assert(tokens && tokens->count == 32001);
+    ck_assert(pnd_gguf_get_string(tokens, 2, &word) && word.length == 4);
+    ck_assert_mem_eq(word.bytes, "</s>", 4);
+    pnd_weights_close(w);
+    struct pnd_map map;
+    ck_assert_ok(pnd_map_open(&map, test_fixture(names[_i])));
+    for (size_t percent = 1; percent < 100; percent++) {
+        ck_assert_fails(
+            pnd_weights_open_memory(&w, test_context(), map.data,
+                                    map.size * percent / 100, "cut.gguf"),
+            PANDA_E_FORMAT, "cut.gguf: ");
+        ck_assert_ptr_null(w);
+    }
+    pnd_map_close(&map);
+}
+END_TEST
+
 int main(void)
 {
     if (!test_have_fixtures())
@@ -234,6 +262,7 @@ int main(void)
     tcase_add_test(tc, values_are_those_of_the_reference);
     tcase_add_test(tc, shards_equal_safetensors);
     tcase_add_test(tc, gqa);
+    tcase_add_loop_test(tc, gguf_cut_off, 0, 2);
     tcase_add_test(tc, configs);
     tcase_add_test(tc, integers_of_the_fixtures);
     tcase_add_test(tc, clip_vocabulary);

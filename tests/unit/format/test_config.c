@@ -167,16 +167,43 @@ static const struct {
      "\"attention_bias\" is true"},
     {"{" SIZES ",\"mlp_bias\":true}", PANDA_E_UNSUPPORTED,
      "\"mlp_bias\" is true"},
-    {"{" SIZES ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2.0}}",
-     PANDA_E_UNSUPPORTED, "\"rope_scaling\" is of type \"linear\""},
+    {"{" SIZES ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2.0}}",
+     PANDA_E_UNSUPPORTED, "\"rope_scaling\" is of type \"dynamic\""},
     {"{" SIZES ",\"rope_scaling\":{\"rope_type\":\"llama3\"}}",
-     PANDA_E_UNSUPPORTED, "of type \"llama3\""},
+     PANDA_E_FORMAT, "\"factor\" is 0, expected more than 0"},
+    {"{" SIZES ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,"
+     "\"low_freq_factor\":4,\"high_freq_factor\":4,"
+     "\"original_max_position_embeddings\":64}}",
+     PANDA_E_FORMAT, "above \"low_freq_factor\""},
+    {"{" SIZES ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8,"
+     "\"low_freq_factor\":1,\"high_freq_factor\":4}}",
+     PANDA_E_FORMAT, "needs \"original_max_position_embeddings\""},
     {"{" SIZES ",\"rope_scaling\":{\"factor\":2.0}}", PANDA_E_FORMAT,
      "is not null and has no \"rope_type\""},
     {"{" SIZES ",\"rope_scaling\":2}", PANDA_E_FORMAT, "is not null"},
     {"{" SIZES ",\"rope_parameters\":{\"rope_type\":\"yarn\"}}",
      PANDA_E_UNSUPPORTED, "\"rope_parameters\" is of type \"yarn\""},
 };
+
+START_TEST(rope_scalings)
+{
+    struct pnd_llama_config c;
+    ck_assert_ok(open_llama(&c, "{" SIZES ",\"rope_scaling\":{\"type\":"
+                                "\"linear\",\"factor\":2.5}}"));
+    ck_assert(c.rope_scaling.kind == PND_ROPE_LINEAR);
+    ck_assert(c.rope_scaling.factor == 2.5f);
+    ck_assert_ok(open_llama(
+        &c, "{" SIZES ",\"rope_parameters\":{\"rope_type\":\"llama3\","
+            "\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4,"
+            "\"original_max_position_embeddings\":8192,"
+            "\"rope_theta\":5e5}}"));
+    ck_assert(c.rope_scaling.kind == PND_ROPE_LLAMA3 && c.rope_base == 5e5f);
+    ck_assert(c.rope_scaling.low_factor == 1);
+    ck_assert(c.rope_scaling.high_factor == 4);
+    ck_assert(c.rope_scaling.factor == 8);
+    ck_assert(c.rope_scaling.original_context == 8192);
+}
+END_TEST
 
 START_TEST(wrong_llamas_are_refused)
 {
@@ -266,6 +293,7 @@ int main(void)
     tcase_add_test(tc, generation_config_wins);
     tcase_add_test(tc, files_lead_to_their_folder);
     tcase_add_test(tc, newer_rotary_parameters);
+    tcase_add_test(tc, rope_scalings);
     tcase_add_loop_test(tc, wrong_llamas_are_refused, 0,
                         sizeof wrong / sizeof *wrong);
     tcase_add_test(tc, imagebind_configs);
