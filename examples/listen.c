@@ -7,7 +7,8 @@
 
 /* Say what a microphone hears, with the sessions that a chat is made of:
  *
- *   arecord -f S16_LE -r 16000 -d 4 | listen IMAGEBIND DECODER ADAPTER */
+ *   arecord -f S16_LE -r 16000 -d 4 -t raw |
+ *     listen IMAGEBIND DECODER ADAPTER */
 
 enum { RATE = 16000, MAX_SAMPLES = 30 * RATE };
 
