@@ -31,6 +31,10 @@ fi
 if [ -f build/build.ninja ]; then
   [ $# -eq 0 ] || meson configure build "$@"
 else
-  meson setup build "$@" | tail -n 30
+  output=$(meson setup build "$@") || {
+    printf '%s\n' "$output"
+    exit 1
+  }
+  printf '%s\n' "$output" | sed -n '/^  With/,/^$/p' # what was found
 fi
 ninja -C build --quiet

@@ -77,7 +77,7 @@ class Examples(unittest.TestCase):
         out = self.run_program(
             "compare_embeddings", IMAGEBIND, "-", "image",
             INPUTS / "palette.png", "imu", INPUTS / "movement.npy")
-        table = [line.split() for line in out.splitlines()]
+        table = [line.split(None, 3) for line in out.splitlines()]
         self.assertEqual([row[2:] for row in table], [
             ["image", str(INPUTS / "palette.png")],
             ["imu", str(INPUTS / "movement.npy")]])
