@@ -69,6 +69,52 @@ START_TEST(position_zero_changes_nothing)
 }
 END_TEST
 
+/* The same turns for neighbours as for channels half a head apart. */
+START_TEST(pairs_may_be_neighbours)
+{
+    struct pnd_rotary halves = {1, HEAD_DIM, cosine, sine, false};
+    struct pnd_rotary pairs = {1, HEAD_DIM, cosine, sine, true};
+    float y[HEADS * HEAD_DIM];
+    pnd_rotary_init(inv_freq, HEAD_DIM, 10000);
+    pnd_rotary_set(&halves, inv_freq, 5);
+    for (size_t i = 0; i < HEADS * HEAD_DIM; i++) {
+        size_t at = i % HEAD_DIM;
+        x[i] = (float)i - 7;
+        y[i - at + at % (HEAD_DIM / 2) * 2 + at / (HEAD_DIM / 2)] = x[i];
+    }
+    pnd_rotary_apply(test_context(), &halves, HEADS, x);
+    pnd_rotary_apply(test_context(), &pairs, HEADS, y);
+    for (size_t i = 0; i < HEADS * HEAD_DIM; i++) {
+        size_t at = i % HEAD_DIM;
+        ck_assert_float_eq(
+            x[i],
+            y[i - at + at % (HEAD_DIM / 2) * 2 + at / (HEAD_DIM / 2)]);
+    }
+}
+END_TEST
+
+START_TEST(frequencies_are_stretched)
+{
+    /* Wavelengths of 6, 63, 628 and 6283 positions. */
+    float f[4];
+    struct pnd_rope_scaling s = {PND_ROPE_PLAIN, 8, 1, 4, 128};
+    pnd_rotary_init(f, 8, 10000);
+    pnd_rotary_scale(f, 8, &s);
+    ck_assert_float_eq(f[2], 0.01f);
+    s.kind = PND_ROPE_LLAMA3;
+    pnd_rotary_scale(f, 8, &s);
+    ck_assert_float_eq(f[0], 1);
+    /* 0.346 of the way from 1/8 to 1, by the formula in double precision */
+    ck_assert_double_eq_tol((double)f[1], 0.1 * 0.4275118, 1e-7);
+    ck_assert_float_eq(f[2], 0.01f / 8);
+    ck_assert_float_eq(f[3], 0.001f / 8);
+    s.kind = PND_ROPE_LINEAR;
+    s.factor = 2;
+    pnd_rotary_scale(f, 8, &s);
+    ck_assert_float_eq(f[0], 0.5f);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("rotary");
@@ -76,6 +122,8 @@ int main(void)
     tcase_add_test(tc, pairs_are_half_a_head_apart);
     tcase_add_test(tc, angles_are_single_precision);
     tcase_add_test(tc, position_zero_changes_nothing);
+    tcase_add_test(tc, pairs_may_be_neighbours);
+    tcase_add_test(tc, frequencies_are_stretched);
     suite_add_tcase(suite, tc);
     return test_run(suite);
 }
