@@ -125,8 +125,8 @@ struct panda_frontend_host {
 };
 
 /** A frontend. The object lives as long as the runtimes it is registered
- *  with, is never written to, and its functions hold no lock of the library
- *  when called. */
+ *  with, is never written to, and the library holds no lock while it calls
+ *  `describe` and `preprocess`. */
 typedef struct panda_frontend_ops {
     uint32_t struct_size; /**< sizeof(panda_frontend_ops) */
     uint32_t abi_version; /**< PANDA_FRONTEND_ABI_VERSION */
@@ -136,8 +136,10 @@ typedef struct panda_frontend_ops {
                               the library; 0 for none */
 
     /** Prepare the state; may be NULL. Called once per open model, before the
-     *  first use of the modality, on a thread that encodes; may block; may
-     *  read resources. On failure `fini` is called all the same. */
+     *  first use of the modality, on a thread that encodes; may block, which
+     *  holds up the first uses of other frontends; may read resources; must
+     *  not encode with the same model. On failure `fini` is called all the
+     *  same, and the next use tries again. */
     panda_status (*init)(void *state, const panda_frontend_host *host);
 
     /** Release what the state holds; may be NULL. The host's `alloc` of `init`
