@@ -262,11 +262,11 @@ static panda_status check_pieces(struct pnd_sentencepiece *model)
     for (uint32_t i = 0; i < v->count; i++) {
         const struct pnd_piece *piece = pnd_vocabulary_get(v, i);
         if (piece->kind == PND_PIECE_UNKNOWN) {
-            if (model->unk >= 0)
+            if (model->vocabulary.unk >= 0)
                 return pnd_fail(PANDA_E_FORMAT,
                                 "pieces %d and %u are both of type UNKNOWN",
-                                (int)model->unk, i);
-            model->unk = (int32_t)i;
+                                (int)model->vocabulary.unk, i);
+            model->vocabulary.unk = (int32_t)i;
         } else if (piece->kind == PND_PIECE_BYTE) {
             int32_t byte =
                 pnd_sentencepiece_get_byte(piece->text, piece->length);
@@ -277,7 +277,7 @@ static panda_status check_pieces(struct pnd_sentencepiece *model)
             model->bytes[byte] = (int32_t)i;
         }
     }
-    if (model->unk < 0)
+    if (model->vocabulary.unk < 0)
         return pnd_fail(PANDA_E_FORMAT, "no piece is of type UNKNOWN");
     for (int i = 0; i < 256 && model->byte_fallback; i++) {
         if (model->bytes[i] < 0)
@@ -326,8 +326,8 @@ static panda_status parse(struct parser *p, size_t size)
     PND_TRY(check_trainer(p));
     PND_TRY(pnd_vocabulary_index(&model->vocabulary));
     PND_TRY(check_pieces(model));
-    model->bos = find_control(&model->vocabulary, &p->bos_piece);
-    model->eos = find_control(&model->vocabulary, &p->eos_piece);
+    model->vocabulary.bos = find_control(&model->vocabulary, &p->bos_piece);
+    model->vocabulary.eos = find_control(&model->vocabulary, &p->eos_piece);
 out:
     return status;
 }
@@ -337,7 +337,6 @@ panda_status pnd_sentencepiece_parse(struct pnd_sentencepiece *out,
                                      const uint8_t *data, size_t size)
 {
     *out = (struct pnd_sentencepiece){
-        .unk = -1, .bos = -1, .eos = -1,
         .add_dummy_prefix = true, .remove_extra_whitespaces = true,
         .escape_whitespaces = true};
     memset(out->bytes, 0xff, sizeof out->bytes);

@@ -23,8 +23,6 @@
 struct pnd_sentencepiece {
     struct pnd_vocabulary vocabulary; /* indexed */
     struct pnd_buffer unk_surface;    /* text that stands for <unk> */
-    int32_t unk;                      /* id of what has no piece */
-    int32_t bos, eos;                 /* ids of control pieces; -1: none */
     bool byte_fallback;               /* unknown text becomes BYTE pieces */
     int32_t bytes[256];               /* their ids */
     bool add_dummy_prefix;            /* a space in front of every text */

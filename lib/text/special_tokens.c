@@ -182,11 +182,10 @@ static void warn_unknown(const struct pnd_context *ctx, const char *name,
             token->content);
 }
 
-static panda_status mark_roles(struct pnd_sentencepiece *model,
+static panda_status mark_roles(struct pnd_vocabulary *v,
                                const struct pnd_context *ctx,
                                const struct token roles[ROLES])
 {
-    struct pnd_vocabulary *v = &model->vocabulary;
     for (int i = 0; i < ROLES; i++) {
         if (!roles[i].content)
             continue;
@@ -194,14 +193,14 @@ static panda_status mark_roles(struct pnd_sentencepiece *model,
         if (id < 0)
             warn_unknown(ctx, role_names[i], &roles[i]);
         else if (i == ROLE_BOS)
-            model->bos = id;
+            v->bos = id;
         else if (i == ROLE_EOS)
-            model->eos = id;
+            v->eos = id;
     }
     return PANDA_OK;
 }
 
-static panda_status mark_additional(struct pnd_sentencepiece *model,
+static panda_status mark_additional(struct pnd_vocabulary *v,
                                     const struct pnd_context *ctx,
                                     const struct pnd_json_value *list,
                                     const char *path)
@@ -219,7 +218,7 @@ static panda_status mark_additional(struct pnd_sentencepiece *model,
         if (status < 0)
             return status;
         if (token.content &&
-            mark_token(&model->vocabulary, &token, true) < 0)
+            mark_token(v, &token, true) < 0)
             warn_unknown(ctx, name, &token);
     }
     return PANDA_OK;
@@ -234,7 +233,7 @@ static struct token spell_token(const struct pnd_vocabulary *v, int32_t id)
                           .length = piece->length, .has_rules = true};
 }
 
-static panda_status apply_sources(struct pnd_sentencepiece *model,
+static panda_status apply_sources(struct pnd_vocabulary *v,
                                   const struct pnd_context *ctx,
                                   const struct source sources[SOURCES])
 {
@@ -242,11 +241,11 @@ static panda_status apply_sources(struct pnd_sentencepiece *model,
     const struct pnd_json_value *list = NULL;
     const char *list_path = NULL;
     /* Before the defaults below: this may move the spellings. */
-    PND_TRY(add_tokens(&model->vocabulary, &sources[ADDED]));
+    PND_TRY(add_tokens(v, &sources[ADDED]));
     struct token roles[ROLES] = {
-        [ROLE_BOS] = spell_token(&model->vocabulary, model->bos),
-        [ROLE_EOS] = spell_token(&model->vocabulary, model->eos),
-        [ROLE_UNK] = spell_token(&model->vocabulary, model->unk)};
+        [ROLE_BOS] = spell_token(v, v->bos),
+        [ROLE_EOS] = spell_token(v, v->eos),
+        [ROLE_UNK] = spell_token(v, v->unk)};
     for (int i = CONFIG; i <= MAP; i++) {
         const struct source *s = &sources[i];
         const struct pnd_json_value *root =
@@ -267,28 +266,117 @@ static panda_status apply_sources(struct pnd_sentencepiece *model,
             pnd_log(ctx, PANDA_LOG_WARN,
                     "%s: clean_up_tokenization_spaces is not done", s->path);
     }
-    PND_TRY(mark_roles(model, ctx, roles));
-    PND_TRY(mark_additional(model, ctx, list, list_path));
+    PND_TRY(mark_roles(v, ctx, roles));
+    PND_TRY(mark_additional(v, ctx, list, list_path));
 out:
     return status;
 }
 
-panda_status pnd_special_tokens_read(struct pnd_sentencepiece *model,
-                                     const struct pnd_context *ctx,
-                                     const char *path, const char *folder)
+static panda_status open_sources(struct source *sources, int count,
+                                 const struct pnd_allocator *alloc,
+                                 const char *path, const char *folder)
 {
-    const struct pnd_allocator *alloc = model->vocabulary.alloc;
-    struct source sources[SOURCES] = {[CONFIG] = {"tokenizer_config.json"},
-                                      [MAP] = {"special_tokens_map.json"},
-                                      [ADDED] = {"added_tokens.json"}};
     panda_status status = PANDA_OK;
-    for (int i = 0; i < SOURCES && status >= 0; i++)
+    for (int i = 0; i < count && status >= 0; i++)
         status = open_source(&sources[i], alloc, path, folder);
-    if (status >= 0)
-        status = apply_sources(model, ctx, sources);
-    for (int i = 0; i < SOURCES; i++) {
+    return status;
+}
+
+static void close_sources(struct source *sources, int count,
+                          const struct pnd_allocator *alloc)
+{
+    for (int i = 0; i < count; i++) {
         pnd_json_free(sources[i].json);
         pnd_free(alloc, sources[i].path);
     }
+}
+
+panda_status pnd_special_tokens_read(struct pnd_vocabulary *v,
+                                     const struct pnd_context *ctx,
+                                     const char *path, const char *folder)
+{
+    struct source sources[SOURCES] = {[CONFIG] = {"tokenizer_config.json"},
+                                      [MAP] = {"special_tokens_map.json"},
+                                      [ADDED] = {"added_tokens.json"}};
+    panda_status status =
+        open_sources(sources, SOURCES, v->alloc, path, folder);
+    if (status >= 0)
+        status = apply_sources(v, ctx, sources);
+    close_sources(sources, SOURCES, v->alloc);
+    return status;
+}
+
+static const struct pnd_json_value *get_root(const struct source *s)
+{
+    return s->json ? pnd_json_get_root(s->json) : NULL;
+}
+
+/* A token that has a role is special, and what the vocabulary's own file says
+ * about the white space around it counts. */
+static panda_status name_role(struct pnd_vocabulary *v,
+                              const struct pnd_context *ctx, int role,
+                              const struct token *token)
+{
+    if (!token->content)
+        return PANDA_OK;
+    int32_t id = pnd_vocabulary_find(v, token->content, token->length);
+    if (id < 0) {
+        warn_unknown(ctx, role_names[role], token);
+        return PANDA_OK;
+    }
+    uint8_t *flags = &pnd_vocabulary_get(v, (uint32_t)id)->flags;
+    if (!(*flags & (PND_PIECE_WHOLE | PND_PIECE_LATE)))
+        *flags |= PND_PIECE_WHOLE;
+    *flags |= PND_PIECE_SPECIAL;
+    if (role == ROLE_BOS)
+        v->bos = id;
+    else if (role == ROLE_EOS)
+        v->eos = id;
+    return PANDA_OK;
+}
+
+/* An id, or the first of a list of them; out of range it names nothing. */
+static void read_id(int32_t *out, const struct pnd_json_value *value,
+                    const struct pnd_vocabulary *v)
+{
+    if (value && value->type == PND_JSON_ARRAY)
+        value = value->child;
+    if (*out < 0 && value && value->type == PND_JSON_NUMBER &&
+        value->is_integer && value->integer >= 0 &&
+        value->integer < (int64_t)v->count)
+        *out = (int32_t)value->integer;
+}
+
+panda_status pnd_special_tokens_read_names(struct pnd_vocabulary *v,
+                                           const struct pnd_context *ctx,
+                                           const char *path,
+                                           const char *folder)
+{
+    enum { GENERATION = MAP + 1, MODEL, FILES };
+    struct source sources[FILES] = {
+        [CONFIG] = {"tokenizer_config.json"},
+        [MAP] = {"special_tokens_map.json"},
+        [GENERATION] = {"generation_config.json"},
+        [MODEL] = {"config.json"}};
+    panda_status status;
+    PND_TRY(open_sources(sources, FILES, v->alloc, path, folder));
+    for (int role = 0; role < ROLES; role++) {
+        struct token token = {0};
+        for (int i = CONFIG; i <= MAP; i++)
+            PND_TRY(read_token(&token,
+                               pnd_json_find(get_root(&sources[i]),
+                                             role_names[role]),
+                               role_names[role], sources[i].path));
+        PND_TRY(name_role(v, ctx, role, &token));
+    }
+    bool named = sources[CONFIG].json || sources[MAP].json;
+    for (int i = GENERATION; i < FILES && !named; i++) {
+        read_id(&v->bos, pnd_json_find(get_root(&sources[i]), "bos_token_id"),
+                v);
+        read_id(&v->eos, pnd_json_find(get_root(&sources[i]), "eos_token_id"),
+                v);
+    }
+out:
+    close_sources(sources, FILES, v->alloc);
     return status;
 }

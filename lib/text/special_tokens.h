@@ -4,7 +4,7 @@
 #define PND_TEXT_SPECIAL_TOKENS_H
 
 #include "base/context.h"
-#include "text/sentencepiece_model.h"
+#include "text/vocabulary.h"
 
 /* The files that HF puts beside tokenizer.model: tokenizer_config.json,
  * special_tokens_map.json (which wins) and added_tokens.json. Read as the
@@ -15,8 +15,17 @@
 /** Add the tokens of added_tokens.json to the vocabulary, set the flags of all
  *  tokens that the files name, and set `bos` and `eos` where they do. Files
  *  that are not there say nothing. */
-panda_status pnd_special_tokens_read(struct pnd_sentencepiece *model,
+panda_status pnd_special_tokens_read(struct pnd_vocabulary *v,
                                      const struct pnd_context *ctx,
                                      const char *path, const char *folder);
+
+/** For a vocabulary whose own file has the added tokens: set `bos` and `eos`,
+ *  and make special what tokenizer_config.json or special_tokens_map.json gives
+ *  a role. Where neither is there, take both ids from generation_config.json,
+ *  or else config.json. */
+panda_status pnd_special_tokens_read_names(struct pnd_vocabulary *v,
+                                           const struct pnd_context *ctx,
+                                           const char *path,
+                                           const char *folder);
 
 #endif

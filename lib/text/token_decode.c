@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/utf8.h"
+#include "text/byte_level.h"
 #include "text/normalize.h"
 
 void pnd_stream_init(struct pnd_stream *s, const struct pnd_tokenizer *t)
@@ -34,8 +35,20 @@ static bool is_open(const uint8_t *bytes, uint32_t size)
     return false;
 }
 
-/* Give the characters that are whole. A byte that cannot belong to one becomes
- * U+FFFD by itself; at the end that is each one left. */
+/* Bytes at the front that one U+FFFD stands for: SentencePiece replaces each,
+ * HF's byte-level decoder as many as begin a character. */
+static size_t measure_broken(const struct pnd_stream *s)
+{
+    uint32_t length = 1;
+    if (s->tokenizer->kind == PND_TOKENIZER_BPE) {
+        while (length < s->pending_size && is_open(s->pending, length + 1))
+            length++;
+    }
+    return length;
+}
+
+/* Give the characters that are whole. What cannot belong to one becomes U+FFFD,
+ * at the end all that is left. */
 static panda_status give_pending(struct pnd_stream *s, bool at_end,
                                  struct pnd_buffer *out)
 {
@@ -49,7 +62,7 @@ static panda_status give_pending(struct pnd_stream *s, bool at_end,
             if (!at_end && is_open(s->pending, s->pending_size))
                 break;
             status = give(s, PND_REPLACEMENT, PND_REPLACEMENT_SIZE, out);
-            length = 1;
+            length = measure_broken(s);
         }
         s->pending_size -= (uint32_t)length;
         memmove(s->pending, s->pending + length, s->pending_size);
@@ -132,12 +145,68 @@ static panda_status push_added(struct pnd_stream *s,
     return status;
 }
 
+static panda_status push_bytes(struct pnd_stream *s, const uint8_t *bytes,
+                               size_t count, struct pnd_buffer *out)
+{
+    panda_status status = PANDA_OK;
+    for (size_t i = 0; i < count && status >= 0; i++) {
+        s->pending[s->pending_size++] = bytes[i];
+        status = give_pending(s, false, out);
+    }
+    return status;
+}
+
+/* A piece that spells text. The space in front of the first is not part of the
+ * text. */
+static panda_status push_text(struct pnd_stream *s,
+                              const struct pnd_piece *piece,
+                              struct pnd_buffer *out)
+{
+    const uint8_t *text = piece->text;
+    size_t size = piece->length;
+    bool drops = !s->has_part &&
+                 s->tokenizer->bpe.prefix != PND_BPE_PREFIX_NEVER;
+    panda_status status = give_pending(s, true, out);
+    s->has_part = true;
+    if (status < 0)
+        return status;
+    if (piece->kind == PND_PIECE_ADDED)
+        return give(s, text, size, out);
+    if (drops && size >= PND_SPACE_SIZE &&
+        memcmp(text, PND_SPACE_SYMBOL, PND_SPACE_SIZE) == 0) {
+        text += PND_SPACE_SIZE;
+        size -= PND_SPACE_SIZE;
+    }
+    return give_spelling(s, text, size, out);
+}
+
+static panda_status push_bpe(struct pnd_stream *s,
+                             const struct pnd_piece *piece,
+                             struct pnd_buffer *out)
+{
+    uint8_t bytes[PND_PIECE_MAX];
+    if (s->tokenizer->bpe.byte_level) {
+        if (piece->kind == PND_PIECE_ADDED)
+            return push_bytes(s, piece->text, piece->length, out);
+        size_t count = pnd_byte_level_spell(piece->text, piece->length, bytes);
+        return push_bytes(s, bytes, count, out);
+    }
+    if (piece->kind != PND_PIECE_BYTE)
+        return push_text(s, piece, out);
+    s->has_part = true;
+    bytes[0] =
+        (uint8_t)pnd_sentencepiece_get_byte(piece->text, piece->length);
+    return push_bytes(s, bytes, 1, out);
+}
+
 /* Any piece, special ones included. */
 static panda_status push_any(struct pnd_stream *s,
                              const struct pnd_piece *piece,
                              struct pnd_buffer *out)
 {
     panda_status status = PANDA_OK;
+    if (s->tokenizer->kind == PND_TOKENIZER_BPE)
+        return push_bpe(s, piece, out);
     if (piece->kind == PND_PIECE_ADDED)
         return push_added(s, piece, out);
     if (!s->in_part) {
@@ -157,7 +226,7 @@ static panda_status push_any(struct pnd_stream *s,
 static const struct pnd_piece *find_piece(const struct pnd_tokenizer *t,
                                           int32_t id)
 {
-    const struct pnd_vocabulary *v = &t->model.vocabulary;
+    const struct pnd_vocabulary *v = t->vocabulary;
     bool known = id >= 0 && (uint32_t)id < v->count;
     return known ? pnd_vocabulary_get(v, (uint32_t)id) : NULL;
 }
@@ -165,18 +234,24 @@ static const struct pnd_piece *find_piece(const struct pnd_tokenizer *t,
 static panda_status fail_range(const struct pnd_tokenizer *t, int32_t id)
 {
     return pnd_fail(PANDA_E_ARGUMENT, "token %d, expected 0..%u", (int)id,
-                    t->model.vocabulary.count - 1);
+                    t->vocabulary->count - 1);
+}
+
+static panda_status push_id(struct pnd_stream *s, int32_t id,
+                            bool keep_special, struct pnd_buffer *text)
+{
+    const struct pnd_piece *piece = find_piece(s->tokenizer, id);
+    if (!piece)
+        return fail_range(s->tokenizer, id);
+    if (piece->flags & PND_PIECE_SPECIAL && !keep_special)
+        return PANDA_OK;
+    return push_any(s, piece, text);
 }
 
 panda_status pnd_stream_push(struct pnd_stream *s, int32_t id,
                              struct pnd_buffer *text)
 {
-    const struct pnd_piece *piece = find_piece(s->tokenizer, id);
-    if (!piece)
-        return fail_range(s->tokenizer, id);
-    if (piece->flags & PND_PIECE_SPECIAL)
-        return PANDA_OK;
-    return push_any(s, piece, text);
+    return push_id(s, id, false, text);
 }
 
 panda_status pnd_stream_flush(struct pnd_stream *s, struct pnd_buffer *text)
@@ -253,13 +328,13 @@ panda_status pnd_tokenizer_decode(const struct pnd_tokenizer *t,
 {
     size_t size = text->size;
     panda_status status = PANDA_OK;
-    if (keep_special) {
+    if (keep_special && t->kind == PND_TOKENIZER_SENTENCEPIECE) {
         status = decode_all(t, ids, count, text);
     } else {
         struct pnd_stream s;
         pnd_stream_init(&s, t);
         for (size_t i = 0; i < count && status >= 0; i++)
-            status = pnd_stream_push(&s, ids[i], text);
+            status = push_id(&s, ids[i], keep_special, text);
         if (status >= 0)
             status = pnd_stream_flush(&s, text);
     }

@@ -5,6 +5,9 @@
 #include <pandagpt/model.h>
 
 #include "format/utf8.h"
+#include "text/added_tokens.h"
+#include "text/byte_level.h"
+#include "text/metaspace.h"
 #include "text/normalize.h"
 #include "text/piece_merge.h"
 
@@ -89,7 +92,7 @@ static panda_status encode_parsed(const struct pnd_tokenizer *t,
         PND_TRY(encode_plain(t, text + left, right - left, ids));
         if (!token)
             break;
-        int32_t id = pnd_vocabulary_get_id(&t->model.vocabulary, token);
+        int32_t id = pnd_vocabulary_get_id(t->vocabulary, token);
         PND_TRY(pnd_buffer_append(ids, &id, sizeof id));
         before = token;
         start = at + token->length;
@@ -99,26 +102,99 @@ out:
     return status;
 }
 
+struct bpe_encoder {
+    const struct pnd_tokenizer *t;
+    bool parse_special;
+    struct pnd_buffer *ids;
+};
+
+static panda_status take_late_stretch(void *user, const uint8_t *text,
+                                      size_t size, bool first,
+                                      const struct pnd_piece *token)
+{
+    const struct bpe_encoder *e = user;
+    const struct pnd_bpe *b = &e->t->bpe;
+    if (token) {
+        int32_t id = pnd_vocabulary_get_id(e->t->vocabulary, token);
+        return pnd_buffer_append(e->ids, &id, sizeof id);
+    }
+    return b->byte_level
+        ? pnd_byte_level_encode(b, text, size, e->ids)
+        : pnd_metaspace_encode(b, text, size, first, e->ids);
+}
+
+static panda_status take_stretch(void *user, const uint8_t *text, size_t size,
+                                 bool first, const struct pnd_piece *token)
+{
+    const struct bpe_encoder *e = user;
+    if (token)
+        return take_late_stretch(user, text, size, first, token);
+    return pnd_added_split(&e->t->late, e->parse_special, text, size, first,
+                           take_late_stretch, user);
+}
+
+/* The text with U+FFFD for each byte that is not UTF-8. */
+static panda_status append_repaired(struct pnd_buffer *out,
+                                    const uint8_t *text, size_t size)
+{
+    panda_status status = PANDA_OK;
+    for (size_t at = 0; at < size && status >= 0;) {
+        size_t length = pnd_utf8_measure((const char *)text + at, size - at);
+        if (length > 0)
+            status = pnd_buffer_append(out, text + at, length);
+        else
+            status = pnd_buffer_append(out, PND_REPLACEMENT,
+                                       PND_REPLACEMENT_SIZE);
+        at += length ? length : 1;
+    }
+    return status;
+}
+
+static panda_status encode_bpe(const struct pnd_tokenizer *t,
+                               const uint8_t *text, size_t size,
+                               bool parse_special, struct pnd_buffer *ids)
+{
+    panda_status status = PANDA_OK;
+    struct bpe_encoder e = {t, parse_special, ids};
+    struct pnd_buffer repaired;
+    pnd_buffer_init(&repaired, ids->alloc);
+    if (!pnd_text_is_utf8(text, size)) {
+        PND_TRY(append_repaired(&repaired, text, size));
+        text = repaired.data;
+        size = repaired.size;
+    }
+    PND_TRY(pnd_added_split(&t->whole, parse_special, text, size, true,
+                            take_stretch, &e));
+out:
+    pnd_buffer_free(&repaired);
+    return status;
+}
+
 panda_status pnd_tokenizer_encode(const struct pnd_tokenizer *t,
                                   const char *text, size_t length,
                                   uint32_t flags, struct pnd_buffer *ids)
 {
     panda_status status = PANDA_OK;
     size_t size = ids->size;
+    const uint8_t *bytes = (const uint8_t *)text;
+    bool parse_special = flags & PANDA_TOKENIZE_PARSE_SPECIAL;
     if (length > TEXT_MAX)
         return pnd_fail(PANDA_E_ARGUMENT,
                         "a text of %zu bytes, at most %zu can be encoded",
                         length, TEXT_MAX);
     if (flags & PANDA_TOKENIZE_BOS) {
-        if (t->model.bos < 0)
+        const int32_t *bos = &t->vocabulary->bos;
+        if (*bos < 0)
             return pnd_fail(PANDA_E_UNSUPPORTED,
                             "the vocabulary has no token to begin a text");
-        PND_TRY(pnd_buffer_append(ids, &t->model.bos, sizeof t->model.bos));
+        PND_TRY(pnd_buffer_append(ids, bos, sizeof *bos));
     }
-    if (flags & PANDA_TOKENIZE_PARSE_SPECIAL)
-        PND_TRY(encode_parsed(t, (const uint8_t *)text, length, ids));
+    if (t->kind == PND_TOKENIZER_BPE)
+        PND_TRY(encode_bpe(t, bytes, length, parse_special, ids));
+    else if (parse_special)
+        PND_TRY(encode_parsed(t, bytes, length, ids));
     else
-        PND_TRY(encode_plain(t, (const uint8_t *)text, length, ids));
+        PND_TRY(encode_plain(t, bytes, length, ids));
     return PANDA_OK;
 out:
     ids->size = size;

@@ -4,17 +4,47 @@
 
 #include "base/map.h"
 #include "text/special_tokens.h"
+#include "text/tokenizer_json.h"
 
-static panda_status read_model(struct pnd_tokenizer *t, const char *path)
+static panda_status parse_sentencepiece(struct pnd_tokenizer *t,
+                                        const struct pnd_map *map,
+                                        const char *path)
+{
+    panda_status status =
+        pnd_sentencepiece_parse(&t->model, t->alloc, map->data, map->size);
+    if (status < 0 && status != PANDA_E_MEMORY)
+        pnd_error_prefix(path);
+    t->vocabulary = &t->model.vocabulary;
+    return status;
+}
+
+static panda_status read_model(struct pnd_tokenizer *t,
+                               const struct pnd_context *ctx, const char *path)
 {
     struct pnd_map map;
     panda_status status = pnd_map_open(&map, path);
     if (status < 0)
         return status;
-    status = pnd_sentencepiece_parse(&t->model, t->alloc, map.data, map.size);
+    if (pnd_tokenizer_json_probe(map.data, map.size)) {
+        t->kind = PND_TOKENIZER_BPE;
+        t->vocabulary = &t->bpe.vocabulary;
+        status = pnd_tokenizer_json_parse(&t->bpe, ctx, (const char *)map.data,
+                                          map.size, path);
+    } else {
+        status = parse_sentencepiece(t, &map, path);
+    }
     pnd_map_close(&map);
-    if (status < 0 && status != PANDA_E_MEMORY)
-        pnd_error_prefix(path);
+    return status;
+}
+
+static panda_status build_prefixes(struct pnd_tokenizer *t)
+{
+    panda_status status;
+    PND_TRY(pnd_prefixes_build(&t->user_defined, t->vocabulary,
+                               PND_PIECE_USER_DEFINED, 0));
+    PND_TRY(pnd_prefixes_build(&t->whole, t->vocabulary, 0, PND_PIECE_WHOLE));
+    PND_TRY(pnd_prefixes_build(&t->late, t->vocabulary, 0, PND_PIECE_LATE));
+out:
     return status;
 }
 
@@ -28,15 +58,18 @@ panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
     if (!t)
         return pnd_fail_memory();
     t->alloc = &ctx->alloc;
-    PND_TRY(read_model(t, path));
-    PND_TRY(pnd_special_tokens_read(&t->model, ctx, path, folder));
-    PND_TRY(pnd_prefixes_build(&t->user_defined, &t->model.vocabulary,
-                               PND_PIECE_USER_DEFINED, 0));
-    PND_TRY(pnd_prefixes_build(&t->whole, &t->model.vocabulary, 0,
-                               PND_PIECE_WHOLE));
+    PND_TRY(read_model(t, ctx, path));
+    if (t->kind == PND_TOKENIZER_BPE) {
+        PND_TRY(pnd_special_tokens_read_names(t->vocabulary, ctx, path,
+                                              folder));
+        PND_TRY(pnd_bpe_finish(&t->bpe));
+    } else {
+        PND_TRY(pnd_special_tokens_read(t->vocabulary, ctx, path, folder));
+    }
+    PND_TRY(build_prefixes(t));
     pnd_log(ctx, PANDA_LOG_INFO, "%s: %u pieces, %zu user-defined, %zu whole",
-            path, t->model.vocabulary.count, t->user_defined.count,
-            t->whole.count);
+            path, t->vocabulary->count, t->user_defined.count,
+            t->whole.count + t->late.count);
     *out = t;
     return PANDA_OK;
 out:
@@ -50,35 +83,41 @@ void pnd_tokenizer_close(struct pnd_tokenizer *t)
         return;
     pnd_prefixes_free(&t->user_defined, t->alloc);
     pnd_prefixes_free(&t->whole, t->alloc);
-    pnd_sentencepiece_free(&t->model);
+    pnd_prefixes_free(&t->late, t->alloc);
+    if (t->vocabulary == &t->model.vocabulary)
+        pnd_sentencepiece_free(&t->model);
+    else if (t->vocabulary)
+        pnd_bpe_free(&t->bpe);
     pnd_free(t->alloc, t);
 }
 
 uint32_t pnd_tokenizer_get_size(const struct pnd_tokenizer *t)
 {
-    return t->model.vocabulary.count;
+    return t->vocabulary->count;
 }
 
 int32_t pnd_tokenizer_get_bos(const struct pnd_tokenizer *t)
 {
-    return t->model.bos;
+    return t->vocabulary->bos;
 }
 
 int32_t pnd_tokenizer_get_eos(const struct pnd_tokenizer *t)
 {
-    return t->model.eos;
+    return t->vocabulary->eos;
 }
 
 int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
                            size_t length)
 {
-    return pnd_vocabulary_find(&t->model.vocabulary, piece, length);
+    return pnd_vocabulary_find(t->vocabulary, piece, length);
 }
 
 uint64_t pnd_tokenizer_get_heap_bytes(const struct pnd_tokenizer *t)
 {
-    return sizeof *t + pnd_vocabulary_get_heap_bytes(&t->model.vocabulary) +
-           t->model.unk_surface.capacity +
-           (t->user_defined.count + t->whole.count) *
-               sizeof *t->user_defined.pieces;
+    size_t prefixes = t->user_defined.count + t->whole.count + t->late.count;
+    uint64_t bytes = sizeof *t + pnd_vocabulary_get_heap_bytes(t->vocabulary) +
+                     prefixes * sizeof *t->whole.pieces;
+    return t->kind == PND_TOKENIZER_BPE
+        ? bytes + pnd_merges_get_heap_bytes(&t->bpe.merges)
+        : bytes + t->model.unk_surface.capacity;
 }

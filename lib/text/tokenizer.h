@@ -10,9 +10,10 @@
 
 struct pnd_tokenizer;
 
-/** Open a SentencePiece `tokenizer.model`; the files that HF puts beside it
- *  (added_tokens.json, special_tokens_map.json, tokenizer_config.json) are read
- *  from `folder`, or from the file's own folder when NULL, where present. */
+/** Open a SentencePiece `tokenizer.model` or a HF `tokenizer.json`; the files
+ *  that HF puts beside it (added_tokens.json, special_tokens_map.json,
+ *  tokenizer_config.json) are read from `folder`, or from the file's own folder
+ *  when NULL, where present. */
 panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
                                 const struct pnd_context *ctx,
                                 const char *path, const char *folder);
@@ -63,7 +64,7 @@ struct pnd_stream {
 void pnd_stream_init(struct pnd_stream *s, const struct pnd_tokenizer *t);
 panda_status pnd_stream_push(struct pnd_stream *s, int32_t id,
                              struct pnd_buffer *text);
-/** The end: each byte of an unfinished character becomes U+FFFD. */
+/** The end: what is left of an unfinished character becomes U+FFFD. */
 panda_status pnd_stream_flush(struct pnd_stream *s, struct pnd_buffer *text);
 
 #endif

@@ -25,7 +25,8 @@ bool pnd_text_is_utf8(const void *text, size_t size)
 void pnd_vocabulary_init(struct pnd_vocabulary *v,
                          const struct pnd_allocator *alloc)
 {
-    *v = (struct pnd_vocabulary){.alloc = alloc};
+    *v = (struct pnd_vocabulary){.alloc = alloc, .unk = -1, .bos = -1,
+                                 .eos = -1};
     pnd_buffer_init(&v->pieces, alloc);
     pnd_buffer_init(&v->text, alloc);
 }

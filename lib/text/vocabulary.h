@@ -27,7 +27,9 @@ enum pnd_piece_flag {
     PND_PIECE_SPECIAL = 1 << 0,     /* not part of a decoded text */
     PND_PIECE_WHOLE = 1 << 1,       /* found in text that is parsed for them */
     PND_PIECE_STRIP_LEFT = 1 << 2,  /* takes white space in front of it */
-    PND_PIECE_STRIP_RIGHT = 1 << 3  /* takes white space behind it */
+    PND_PIECE_STRIP_RIGHT = 1 << 3, /* takes white space behind it */
+    PND_PIECE_SINGLE_WORD = 1 << 4, /* not within a word */
+    PND_PIECE_LATE = 1 << 5         /* as WHOLE, where no WHOLE one is */
 };
 
 struct pnd_piece {
@@ -46,6 +48,8 @@ struct pnd_vocabulary {
     uint32_t count;
     uint32_t longest; /* bytes of the longest spelling */
     uint32_t unused;  /* pieces of kind UNUSED */
+    int32_t unk;      /* id of what has no piece; -1: none */
+    int32_t bos, eos; /* ids of what begins and ends a text; -1: none */
     /* Pieces sorted by hash, then spelling, so that no choice of spellings
      * makes looking up slow; `starts` [2^bits + 1] leads to those whose hash
      * begins with the same bits. */

@@ -49,9 +49,9 @@ START_TEST(settings_are_read)
     ck_assert_uint_eq(v->count, 6);
     ck_assert_uint_eq(v->unused, 1);
     ck_assert_uint_eq(v->longest, 5);
-    ck_assert_int_eq(model.unk, 0);
-    ck_assert_int_eq(model.bos, 1);
-    ck_assert_int_eq(model.eos, 2);
+    ck_assert_int_eq(model.vocabulary.unk, 0);
+    ck_assert_int_eq(model.vocabulary.bos, 1);
+    ck_assert_int_eq(model.vocabulary.eos, 2);
     ck_assert(!model.byte_fallback && !model.add_dummy_prefix &&
               !model.remove_extra_whitespaces && !model.escape_whitespaces);
     ck_assert_int_eq(pnd_vocabulary_find(v, "ab", 2), 4);
@@ -71,8 +71,8 @@ START_TEST(defaults_are_the_formats)
     ck_assert_ok(parse());
     ck_assert(!model.byte_fallback && model.add_dummy_prefix &&
               model.remove_extra_whitespaces && model.escape_whitespaces);
-    ck_assert_int_eq(model.bos, -1);
-    ck_assert_int_eq(model.eos, -1);
+    ck_assert_int_eq(model.vocabulary.bos, -1);
+    ck_assert_int_eq(model.vocabulary.eos, -1);
     ck_assert_int_eq(pnd_vocabulary_get(&model.vocabulary, 1)->kind,
                      PND_PIECE_NORMAL);
     ck_assert_float_eq(pnd_vocabulary_get(&model.vocabulary, 1)->score, 0);
@@ -88,8 +88,8 @@ START_TEST(names_of_bos_and_eos_are_read)
     put_bpe(&bytes);
     put_bytes(&bytes, 2, "\xf2\x02\x03[B]\xfa\x02\x03[E]", 12);
     ck_assert_ok(parse());
-    ck_assert_int_eq(model.bos, 3);
-    ck_assert_int_eq(model.eos, -1); /* is no control piece */
+    ck_assert_int_eq(model.vocabulary.bos, 3);
+    ck_assert_int_eq(model.vocabulary.eos, -1); /* is no control piece */
     pnd_sentencepiece_free(&model);
 }
 END_TEST
