@@ -2,7 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "text/merge_queue.h"
 
+#include <string.h>
+
 #define NONE PND_MERGE_NONE
+#define HEAP 4 /* children: fewer levels, side by side in memory */
 
 void pnd_merger_init(struct pnd_merger *m, const struct pnd_allocator *alloc,
                      pnd_merge_find_fn find, void *user)
@@ -43,18 +46,23 @@ panda_status pnd_merger_add(struct pnd_merger *m, uint32_t length, int32_t id,
     return PANDA_OK;
 }
 
-static bool precedes(const struct pnd_pair *a, const struct pnd_pair *b)
+/* Numbers in the order of the scores, the highest first. */
+static uint64_t get_key(float score, uint32_t left)
 {
-    return a->score > b->score || (a->score == b->score && a->left < b->left);
+    uint32_t bits;
+    score += 0.0f; /* -0 is 0 */
+    memcpy(&bits, &score, sizeof bits);
+    uint32_t order = bits & 0x80000000u ? bits : ~bits & 0x7fffffffu;
+    return (uint64_t)order << 32 | left;
 }
 
 static void sift_up(struct pnd_merger *m, size_t at)
 {
     struct pnd_pair *queue = (struct pnd_pair *)(void *)m->queue.data;
     struct pnd_pair pair = queue[at];
-    for (; at > 0; at = (at - 1) / 2, m->steps++) {
-        const struct pnd_pair *parent = &queue[(at - 1) / 2];
-        if (!precedes(&pair, parent))
+    for (; at > 0; at = (at - 1) / HEAP, m->steps++) {
+        const struct pnd_pair *parent = &queue[(at - 1) / HEAP];
+        if (parent->key <= pair.key)
             break;
         queue[at] = *parent;
     }
@@ -72,15 +80,17 @@ static bool pop_pair(struct pnd_merger *m, struct pnd_pair *out)
     m->queue.size -= sizeof *queue;
     size_t at = 0;
     for (;; m->steps++) {
-        size_t child = 2 * at + 1;
+        size_t child = HEAP * at + 1;
         if (child >= count)
             break;
-        if (child + 1 < count && precedes(&queue[child + 1], &queue[child]))
-            child++;
-        if (!precedes(&queue[child], &last))
+        size_t end = child + HEAP < count ? child + HEAP : count;
+        size_t least = child;
+        for (size_t i = child + 1; i < end; i++)
+            least = queue[i].key < queue[least].key ? i : least;
+        if (queue[least].key >= last.key)
             break;
-        queue[at] = queue[child];
-        at = child;
+        queue[at] = queue[least];
+        at = least;
     }
     if (count > 0)
         queue[at] = last;
@@ -94,12 +104,13 @@ static panda_status offer_pair(struct pnd_merger *m, uint32_t left)
         return PANDA_OK;
     const struct pnd_symbol *a = pnd_merger_get(m, left);
     const struct pnd_symbol *b = pnd_merger_get(m, a->next);
-    if (a->whole || b->whole)
-        return PANDA_OK;
-    struct pnd_pair pair = {.left = left, .length = a->length + b->length};
+    float score;
+    int32_t id;
     m->steps++;
-    if (!m->find(m, a, b, &pair))
+    if (a->whole || b->whole || !m->find(m, a, b, &score, &id))
         return PANDA_OK;
+    const struct pnd_pair pair = {get_key(score, left), a->length + b->length,
+                                  id};
     panda_status status = pnd_buffer_append(&m->queue, &pair, sizeof pair);
     if (status >= 0)
         sift_up(m, m->queue.size / sizeof pair - 1);
@@ -113,7 +124,7 @@ panda_status pnd_merger_run(struct pnd_merger *m)
         status = offer_pair(m, i);
     struct pnd_pair pair;
     while (status >= 0 && pop_pair(m, &pair)) {
-        struct pnd_symbol *left = pnd_merger_get(m, pair.left);
+        struct pnd_symbol *left = pnd_merger_get(m, (uint32_t)pair.key);
         if (left->length == 0 || left->next == NONE)
             continue;
         struct pnd_symbol *right = pnd_merger_get(m, left->next);
@@ -124,10 +135,10 @@ panda_status pnd_merger_run(struct pnd_merger *m)
         left->next = right->next;
         right->length = 0;
         if (left->next != NONE)
-            pnd_merger_get(m, left->next)->previous = pair.left;
+            pnd_merger_get(m, left->next)->previous = (uint32_t)pair.key;
         status = offer_pair(m, left->previous);
         if (status >= 0)
-            status = offer_pair(m, pair.left);
+            status = offer_pair(m, (uint32_t)pair.key);
     }
     return status;
 }

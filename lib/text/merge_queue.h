@@ -25,26 +25,26 @@ struct pnd_symbol {
  * no longer have `length` bytes: symbols only grow or vanish, so that the same
  * length means the same two. */
 struct pnd_pair {
-    float score;
-    uint32_t left;
+    uint64_t key; /* the least is next: score, then `left` in the low half */
     uint32_t length;
     int32_t id; /* of the joined symbol */
 };
 
 struct pnd_merger;
 
-/** Set `score` and `id` of a pair; false when the two do not merge. */
+/** Score and id of what two symbols make, which are next to each other; false
+ *  when they do not merge. */
 typedef bool (*pnd_merge_find_fn)(struct pnd_merger *m,
                                   const struct pnd_symbol *left,
                                   const struct pnd_symbol *right,
-                                  struct pnd_pair *pair);
+                                  float *score, int32_t *id);
 
 struct pnd_merger {
     pnd_merge_find_fn find;
     void *user;
     struct pnd_buffer symbols; /* struct pnd_symbol [count] */
     uint32_t count;
-    struct pnd_buffer queue; /* struct pnd_pair, a heap, the next on top */
+    struct pnd_buffer queue; /* struct pnd_pair, a heap of four */
     uint64_t steps;          /* look-ups and moves in the queue, for tests */
 };
 

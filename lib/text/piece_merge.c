@@ -30,18 +30,18 @@ static int32_t find_piece(const struct merger *m, uint32_t offset,
 
 /* Two symbols merge when their union is a piece. */
 static bool find_pair(struct pnd_merger *queue, const struct pnd_symbol *left,
-                      const struct pnd_symbol *right, struct pnd_pair *pair)
+                      const struct pnd_symbol *right, float *score,
+                      int32_t *id)
 {
-    (void)right;
     struct merger *m = queue->user;
-    pair->id = find_piece(m, left->offset, pair->length);
-    if (pair->id < 0)
+    *id = find_piece(m, left->offset, left->length + right->length);
+    if (*id < 0)
         return false;
     const struct pnd_piece *piece =
-        pnd_vocabulary_get(&m->model->vocabulary, (uint32_t)pair->id);
+        pnd_vocabulary_get(&m->model->vocabulary, (uint32_t)*id);
     if (piece->kind == PND_PIECE_UNUSED)
-        m->splits[pair->id] = (uint16_t)left->length;
-    pair->score = piece->score;
+        m->splits[*id] = (uint16_t)left->length;
+    *score = piece->score;
     return true;
 }
 

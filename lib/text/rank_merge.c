@@ -139,7 +139,8 @@ uint64_t pnd_merges_get_heap_bytes(const struct pnd_merges *m)
 }
 
 static bool find_pair(struct pnd_merger *merger, const struct pnd_symbol *left,
-                      const struct pnd_symbol *right, struct pnd_pair *pair)
+                      const struct pnd_symbol *right, float *score,
+                      int32_t *id)
 {
     const struct pnd_merges *m = merger->user;
     if (left->id < 0 || right->id < 0)
@@ -158,8 +159,8 @@ static bool find_pair(struct pnd_merger *merger, const struct pnd_symbol *left,
     const struct merge *merge = get_entry(m, low - 1);
     if (merge->right != (uint32_t)right->id || merge->id < 0)
         return false;
-    pair->id = merge->id;
-    pair->score = -(float)merge->rank;
+    *id = merge->id;
+    *score = -(float)merge->rank;
     return true;
 }
 
