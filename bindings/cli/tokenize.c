@@ -12,7 +12,8 @@ static const char help[] =
     "\n"
     "Turn text into ids of the decoder's vocabulary.\n"
     "\n"
-    "  --decoder DIR_OR_FILE     folder with a tokenizer.model, or that file\n"
+    "  --decoder DIR_OR_FILE     folder with a tokenizer.model or\n"
+    "                            tokenizer.json, or that file\n"
     "  --text S | --file F       the text; F holds UTF-8\n"
     "  --bos                     begin with the BOS token\n"
     "  --parse-special           \"</s>\" and the like become special tokens\n"
@@ -78,26 +79,25 @@ static int parse(struct tokenize_args *args, int argc, char **argv)
     return -1;
 }
 
-/* The vocabulary alone is opened: no weights are needed to tokenise. */
+static bool has_end(const char *text, const char *end)
+{
+    size_t length = strlen(text), size = strlen(end);
+    return length >= size && strcmp(text + length - size, end) == 0;
+}
+
+/* The vocabulary alone is opened: no weights are needed to tokenise. It lies in
+ * the decoder's folder, unless the decoder is a vocabulary itself. */
 static char *find_tokenizer(const struct tokenize_args *args)
 {
     const char *given =
         args->model.tokenizer ? args->model.tokenizer : args->model.decoder;
     struct stat info;
-    const char *name = "";
-    size_t length = strlen(given);
-    if (stat(given, &info) == 0 && S_ISDIR(info.st_mode)) {
-        name = "/tokenizer.model";
-    } else if (!args->model.tokenizer && length > 6 &&
-               strcmp(given + length - 6, ".model") != 0) {
-        const char *slash = strrchr(given, '/');
-        length = slash ? (size_t)(slash - given) : 0;
-        name = slash ? "/tokenizer.model" : "tokenizer.model";
-    }
-    char *path = malloc(length + strlen(name) + 1);
-    if (path)
-        sprintf(path, "%.*s%s", (int)length, given, name);
-    return path;
+    bool is_folder = stat(given, &info) == 0 && S_ISDIR(info.st_mode);
+    if (args->model.tokenizer || is_folder || has_end(given, ".model") ||
+        has_end(given, "tokenizer.json"))
+        return strdup(given);
+    const char *slash = strrchr(given, '/');
+    return slash ? strndup(given, (size_t)(slash - given) + 1) : strdup(".");
 }
 
 static void print_tokens(const panda_token *tokens, size_t count, bool json)

@@ -55,7 +55,8 @@ typedef struct panda_model_options {
     const char *clip_vocab;       /**< CLIP merges: .txt.gz or .txt */
     const char *decoder;          /**< LLaMA-family HF folder, a weight file in
                                        one, or a .gguf (the first of several) */
-    const char *tokenizer;        /**< tokenizer.model; default: in `decoder` */
+    const char *tokenizer;        /**< tokenizer.model or .json, or folder;
+                                       default: in `decoder` */
     const char *adapter;          /**< PandaGPT delta: projection and LoRA */
     panda_lora_mode lora_mode;
     float lora_alpha; /**< > 0; default: equal to the rank, as published */
@@ -162,7 +163,8 @@ enum {
     PANDA_FILE_IMAGEBIND = 1, /**< encoder weights */
     PANDA_FILE_DECODER = 2,   /**< LLaMA-family folder, weight file, GGUF */
     PANDA_FILE_ADAPTER = 3,   /**< PandaGPT delta */
-    PANDA_FILE_TOKENIZER = 4, /**< tokenizer.model, GGUF without tensors */
+    PANDA_FILE_TOKENIZER = 4, /**< tokenizer.model, tokenizer.json, GGUF
+                                   without tensors */
     PANDA_FILE_CLIP_VOCAB = 5 /**< CLIP merges */
 };
 

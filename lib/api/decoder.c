@@ -124,7 +124,8 @@ panda_status panda_decoder_push_text(panda_decoder *decoder, const char *text,
     const struct pnd_tokenizer *tokenizer = decoder->model->tokenizer;
     if (!tokenizer)
         return pnd_fail(PANDA_E_UNSUPPORTED,
-                        "the model has no vocabulary (tokenizer.model)");
+                        "the model has no vocabulary (tokenizer.model or "
+                        "tokenizer.json)");
     atomic_store(&decoder->cancelled, 0);
     decoder->ids.size = 0;
     panda_status status =

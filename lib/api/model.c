@@ -156,23 +156,48 @@ static char *get_folder(const struct pnd_context *ctx, const char *path)
     return pnd_path_sibling(&ctx->alloc, path, ".");
 }
 
-static panda_status open_tokenizer(panda_model *model,
-                                   const panda_model_options *o,
+/* The vocabulary among the files of a folder, the original one first; `*out` is
+ * NULL when there is none. */
+static panda_status find_tokenizer(char **out, const struct pnd_context *ctx,
                                    const char *folder)
 {
+    static const char *const names[] = {"tokenizer.model", "tokenizer.json"};
+    *out = NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = pnd_path_join(&ctx->alloc, folder, names[i]);
+        if (!path)
+            return pnd_fail_memory();
+        if (pnd_path_get_kind(path) != PND_PATH_MISSING) {
+            *out = path;
+            return PANDA_OK;
+        }
+        pnd_free(&ctx->alloc, path);
+    }
+    return PANDA_OK;
+}
+
+/* From a file, or from a folder that may have none when it is `optional`. */
+static panda_status open_tokenizer(panda_model *model, const char *path,
+                                   const char *folder, bool optional)
+{
     const struct pnd_context *ctx = &model->runtime->context;
-    if (o->tokenizer)
-        return pnd_tokenizer_open(&model->tokenizer, ctx, o->tokenizer, folder);
-    char *path = pnd_path_join(&ctx->alloc, folder, "tokenizer.model");
-    if (!path)
-        return pnd_fail_memory();
-    panda_status status = PANDA_OK;
-    if (pnd_path_get_kind(path) == PND_PATH_MISSING)
-        pnd_log(ctx, PANDA_LOG_INFO, "%s is not there: no text for the decoder",
-                path);
+    char *found = NULL;
+    if (pnd_path_get_kind(path) != PND_PATH_DIRECTORY)
+        return pnd_tokenizer_open(&model->tokenizer, ctx, path, folder);
+    panda_status status = find_tokenizer(&found, ctx, path);
+    if (status < 0)
+        return status;
+    if (found)
+        status = pnd_tokenizer_open(&model->tokenizer, ctx, found, folder);
+    else if (optional)
+        pnd_log(ctx, PANDA_LOG_INFO,
+                "%s: neither tokenizer.model nor tokenizer.json is there: no "
+                "text for the decoder", path);
     else
-        status = pnd_tokenizer_open(&model->tokenizer, ctx, path, folder);
-    pnd_free(&ctx->alloc, path);
+        status = pnd_fail(PANDA_E_IO,
+                          "%s: neither tokenizer.model nor tokenizer.json is "
+                          "in this folder", path);
+    pnd_free(&ctx->alloc, found);
     return status;
 }
 
@@ -184,7 +209,8 @@ static panda_status check_vocabulary(const panda_model *model, const char *path)
         return PANDA_OK;
     uint32_t pieces = pnd_tokenizer_get_size(model->tokenizer);
     uint32_t rows = pnd_llama_get_dims(model->llama)->config.vocab_size;
-    bool is_padding = rows > pieces && rows - pieces < 512 && rows % 32 == 0;
+    uint32_t most = rows / 16 > 512 ? rows / 16 : 512;
+    bool is_padding = rows > pieces && rows - pieces < most && rows % 32 == 0;
     if (pieces == rows || is_padding)
         return PANDA_OK;
     return pnd_fail(PANDA_E_SHAPE,
@@ -217,7 +243,8 @@ static panda_status open_decoder(panda_model *model,
     PND_TRY(pnd_llama_load(&model->llama, ctx, model->decoder_weights, &config,
                            lora));
     if (!gguf || o->tokenizer)
-        PND_TRY(open_tokenizer(model, o, folder));
+        PND_TRY(open_tokenizer(model, o->tokenizer ? o->tokenizer : folder,
+                               folder, !o->tokenizer));
     PND_TRY(check_vocabulary(model, o->decoder));
 out:
     pnd_free(&ctx->alloc, folder);
@@ -304,7 +331,7 @@ static panda_status open_parts(panda_model *model, const panda_model_options *o)
     if (o->decoder)
         PND_TRY(open_decoder(model, o, &lora));
     else if (o->tokenizer)
-        PND_TRY(pnd_tokenizer_open(&model->tokenizer, ctx, o->tokenizer, NULL));
+        PND_TRY(open_tokenizer(model, o->tokenizer, NULL, false));
     PND_TRY(check_parts(model));
     PND_TRY(pnd_model_list_frontends(model));
     PND_TRY(report(o, 1));

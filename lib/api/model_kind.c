@@ -68,6 +68,16 @@ static bool is_clip_vocab(const struct pnd_context *ctx, const char *path)
     return result;
 }
 
+static bool is_tokenizer(const struct pnd_context *ctx, const char *path)
+{
+    struct pnd_tokenizer *tokenizer = NULL;
+    bool result =
+        pnd_tokenizer_open(&tokenizer, ctx, path, NULL) == PANDA_OK;
+    pnd_tokenizer_close(tokenizer);
+    pnd_error_clear();
+    return result;
+}
+
 /* Files that are no tensors; by their first bytes where these tell. */
 static panda_file_kind get_other_kind(const struct pnd_context *ctx,
                                       const char *path)
@@ -81,28 +91,27 @@ static panda_file_kind get_other_kind(const struct pnd_context *ctx,
     pnd_map_close(&map);
     if (may_be_merges && is_clip_vocab(ctx, path))
         return PANDA_FILE_CLIP_VOCAB;
-    struct pnd_tokenizer *tokenizer = NULL;
-    if (may_be_protobuf &&
-        pnd_tokenizer_open(&tokenizer, ctx, path, NULL) == PANDA_OK) {
-        pnd_tokenizer_close(tokenizer);
+    if (may_be_protobuf && is_tokenizer(ctx, path))
         return PANDA_FILE_TOKENIZER;
-    }
     pnd_error_clear();
     return PANDA_FILE_UNKNOWN;
 }
 
-/* Whether the file claims to hold tensors: zip, GGUF, safetensors, an index. */
-static panda_status find_is_weights(bool *out, const char *path)
+/* Whether the file claims to hold tensors: zip, GGUF, safetensors, an index; and
+ * whether it is JSON. */
+static panda_status find_is_weights(bool *out, bool *is_json, const char *path)
 {
     struct pnd_map map;
+    *is_json = false;
     *out = pnd_path_get_kind(path) == PND_PATH_DIRECTORY;
     if (*out)
         return PANDA_OK;
     panda_status status = pnd_map_open(&map, path);
     if (status < 0)
         return status;
+    *is_json = has_prefix(&map, "{");
     *out = has_prefix(&map, "PK\x03\x04") || has_prefix(&map, "GGUF") ||
-           has_prefix(&map, "{") || (map.size > 9 && map.data[8] == '{') ||
+           *is_json || (map.size > 9 && map.data[8] == '{') ||
            has_prefix(&map, "\x80\x02");
     pnd_map_close(&map);
     return PANDA_OK;
@@ -117,10 +126,14 @@ panda_status panda_model_find_kind(panda_file_kind *out, panda_runtime *runtime,
     PANDA_CHECK_POINTER(runtime);
     PANDA_CHECK_POINTER(path);
     const struct pnd_context *ctx = &runtime->context;
-    bool is_weights;
-    panda_status status = find_is_weights(&is_weights, path);
+    bool is_weights, is_json;
+    panda_status status = find_is_weights(&is_weights, &is_json, path);
     if (status < 0)
         return status;
+    if (is_json && is_tokenizer(ctx, path)) {
+        *out = PANDA_FILE_TOKENIZER;
+        return PANDA_OK;
+    }
     if (!is_weights) {
         *out = get_other_kind(ctx, path);
         return PANDA_OK;

@@ -20,7 +20,8 @@ panda_status panda_model_tokenize(const panda_model *model, panda_token *tokens,
     PANDA_CHECK_ARG(text || length == 0, "tokenize: text is NULL");
     if (!model->tokenizer)
         return pnd_fail(PANDA_E_UNSUPPORTED,
-                        "the model has no vocabulary (tokenizer.model)");
+                        "the model has no vocabulary (tokenizer.model or "
+                        "tokenizer.json)");
     struct pnd_buffer ids;
     pnd_buffer_init(&ids, &model->runtime->context.alloc);
     panda_status status =
@@ -52,7 +53,8 @@ panda_status panda_model_detokenize(const panda_model *model, char *text,
     PANDA_CHECK_ARG(tokens || count == 0, "detokenize: tokens is NULL");
     if (!model->tokenizer)
         return pnd_fail(PANDA_E_UNSUPPORTED,
-                        "the model has no vocabulary (tokenizer.model)");
+                        "the model has no vocabulary (tokenizer.model or "
+                        "tokenizer.json)");
     uint32_t size = pnd_tokenizer_get_size(model->tokenizer);
     for (size_t i = 0; i < count; i++)
         PANDA_CHECK_ARG(tokens[i] >= 0 && (uint32_t)tokens[i] < size,
