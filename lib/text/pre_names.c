@@ -62,7 +62,8 @@ static const struct {
     {" gpt-2 gpt2 phi-2 mpt olmo jais trillion ", RULES(PND_SPLIT_GPT2)},
     {" smollm starcoder refact command-r codeshell exaone minerva-7b ",
      RULES(PND_SPLIT_DIGIT, PND_SPLIT_GPT2)},
-    {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral lfm2 dbrx smaug-bpe ",
+    {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral lfm2 dbrx "
+     "smaug-bpe ",
      RULES(PND_SPLIT_LLAMA3)},
     {" qwen2 deepseek-r1-qwen stablelm2 megrez ", RULES(PND_SPLIT_QWEN2)},
     {" tekken ", RULES(PND_SPLIT_TEKKEN)},

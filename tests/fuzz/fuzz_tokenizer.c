@@ -6,6 +6,7 @@
 
 #include <pandagpt/model.h>
 
+#include "text/tokenizer_json.h"
 #include "text/tokenizer_parts.h"
 
 #define TEXT_MAX 2048 /* bytes of the input that are also encoded */
@@ -64,43 +65,70 @@ static void encode(const struct pnd_tokenizer *t, const uint8_t *text,
     demand_ok(pnd_tokenizer_encode(t, (const char *)text, size, flags, &ids));
     const int32_t *list = (const int32_t *)(const void *)ids.data;
     for (size_t i = 0; i < ids.size / sizeof *list; i++) {
-        fuzz_demand(list[i] >= 0 &&
-                        (uint32_t)list[i] < t->model.vocabulary.count,
+        fuzz_demand(list[i] >= 0 && (uint32_t)list[i] < t->vocabulary->count,
                     "an id is out of range");
         const struct pnd_piece *piece =
-            pnd_vocabulary_get(&t->model.vocabulary, (uint32_t)list[i]);
-        fuzz_demand(flags || piece->kind != PND_PIECE_CONTROL,
-                    "text became a control piece");
+            pnd_vocabulary_get(t->vocabulary, (uint32_t)list[i]);
+        bool special = t->kind == PND_TOKENIZER_BPE
+            ? list[i] != t->vocabulary->unk && piece->flags & PND_PIECE_SPECIAL
+            : piece->kind == PND_PIECE_CONTROL;
+        fuzz_demand(flags || !special, "text became a control piece");
     }
     check_text(t, &ids);
     pnd_buffer_free(&ids);
 }
 
-/* The input is a vocabulary, and the text that is encoded with it. */
+static panda_status parse(struct pnd_tokenizer *t,
+                          const struct pnd_context *ctx, const uint8_t *data,
+                          size_t size)
+{
+    if (!pnd_tokenizer_json_probe(data, size)) {
+        pnd_sentencepiece_probe(data, size);
+        t->vocabulary = &t->model.vocabulary;
+        panda_status status =
+            pnd_sentencepiece_parse(&t->model, t->alloc, data, size);
+        if (status >= 0)
+            mark_special(t->vocabulary);
+        return status;
+    }
+    t->kind = PND_TOKENIZER_BPE;
+    t->vocabulary = &t->bpe.vocabulary;
+    panda_status status = pnd_tokenizer_json_parse(
+        &t->bpe, ctx, (const char *)data, size, "input");
+    if (status >= 0)
+        demand_ok(pnd_bpe_finish(&t->bpe));
+    return status;
+}
+
+/* The input is a vocabulary of either kind, and the text that is encoded with
+ * it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_heap heap;
     fuzz_heap_init(&heap, size);
+    const struct pnd_context ctx = {.alloc = heap.alloc};
     struct pnd_tokenizer t = {.alloc = &heap.alloc};
-    pnd_sentencepiece_probe(data, size);
-    panda_status status =
-        pnd_sentencepiece_parse(&t.model, &heap.alloc, data, size);
+    panda_status status = parse(&t, &ctx, data, size);
     if (status < 0) {
         fuzz_demand((status == PANDA_E_FORMAT ||
                      status == PANDA_E_UNSUPPORTED) && *pnd_error_get(),
                     "a failure without a message");
     } else {
-        const struct pnd_vocabulary *v = &t.model.vocabulary;
-        mark_special(v);
+        const struct pnd_vocabulary *v = t.vocabulary;
         demand_ok(pnd_prefixes_build(&t.user_defined, v,
                                      PND_PIECE_USER_DEFINED, 0));
         demand_ok(pnd_prefixes_build(&t.whole, v, 0, PND_PIECE_WHOLE));
+        demand_ok(pnd_prefixes_build(&t.late, v, 0, PND_PIECE_LATE));
         size_t length = size < TEXT_MAX ? size : TEXT_MAX;
         encode(&t, data + size - length, length, 0);
         encode(&t, data, length, PANDA_TOKENIZE_PARSE_SPECIAL);
         pnd_prefixes_free(&t.user_defined, &heap.alloc);
         pnd_prefixes_free(&t.whole, &heap.alloc);
-        pnd_sentencepiece_free(&t.model);
+        pnd_prefixes_free(&t.late, &heap.alloc);
+        if (t.kind == PND_TOKENIZER_BPE)
+            pnd_bpe_free(&t.bpe);
+        else
+            pnd_sentencepiece_free(&t.model);
     }
     fuzz_heap_check(&heap);
     return 0;

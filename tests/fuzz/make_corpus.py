@@ -175,10 +175,31 @@ def write_json():
 
 
 def write_tokenizer():
-    """The small models of tests/golden/make_tokenizer.py."""
+    """The small models of tests/golden/make_tokenizer.py, and in JSON."""
     golden = pathlib.Path(__file__).parents[1] / "golden" / "tokenizer.json"
     models = json.loads(golden.read_text())["models"]
-    return {model["name"]: bytes.fromhex(model["hex"]) for model in models}
+    files = {model["name"]: bytes.fromhex(model["hex"]) for model in models}
+    files["bytes.json"] = json.dumps({
+        "added_tokens": [
+            {"id": 6, "content": "<x>", "special": True, "lstrip": True},
+            {"id": 7, "content": "b c", "normalized": True, "rstrip": True,
+             "single_word": True}],
+        "pre_tokenizer": {"type": "ByteLevel"},
+        "model": {"vocab": {"a": 0, "b": 1, "ab": 2, "\u0120": 3, "c": 4,
+                            "\u0120ab": 5},
+                  "merges": ["a b", "\u0120 ab"], "ignore_merges": True}
+        }).encode()
+    files["spaces.json"] = json.dumps({
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Prepend", "prepend": "\u2581"},
+            {"type": "Replace", "pattern": {"String": " "},
+             "content": "\u2581"}]},
+        "model": {"type": "BPE", "byte_fallback": True, "fuse_unk": True,
+                  "unk_token": "<unk>",
+                  "vocab": {"<unk>": 0, "<0x22>": 1, "\u2581": 2, "e": 3,
+                            "\u2581e": 4},
+                  "merges": [["\u2581", "e"]]}}).encode()
+    return files
 
 
 def text(value):
