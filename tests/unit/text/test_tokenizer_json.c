@@ -368,10 +368,11 @@ static const struct {
     {"{\"pre_tokenizer\":{\"type\":\"Sequence\"},\"model\":{" VOCAB "}}",
      PANDA_E_FORMAT, "pretokenizers"},
     {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
-     "{\"Regex\":\"[aeiou]\"}},\"model\":{" VOCAB "}}", PANDA_E_UNSUPPORTED, "[aeiou]"},
+     "{\"Regex\":\"[aeiou]\"}},\"model\":{" VOCAB "}}",
+     PANDA_E_UNSUPPORTED, "[aeiou]"},
     {"{\"pre_tokenizer\":{\"type\":\"Split\",\"pattern\":"
-     "{\"Regex\":\"\\\\p{N}\"},\"behavior\":\"Removed\"},\"model\":{" VOCAB "}}", PANDA_E_UNSUPPORTED,
-     "Removed"},
+     "{\"Regex\":\"\\\\p{N}\"},\"behavior\":\"Removed\"},"
+     "\"model\":{" VOCAB "}}", PANDA_E_UNSUPPORTED, "Removed"},
     {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\"},"
      "\"model\":{" VOCAB "}}", PANDA_E_UNSUPPORTED, "replacement _"},
 };
