@@ -13,7 +13,7 @@ static const char help[] =
     "Turn text into ids of the decoder's vocabulary.\n"
     "\n"
     "  --decoder DIR_OR_FILE     folder with a tokenizer.model or\n"
-    "                            tokenizer.json, or that file\n"
+    "                            tokenizer.json, that file, or a GGUF\n"
     "  --text S | --file F       the text; F holds UTF-8\n"
     "  --bos                     begin with the BOS token\n"
     "  --parse-special           \"</s>\" and the like become special tokens\n"
@@ -94,7 +94,7 @@ static char *find_tokenizer(const struct tokenize_args *args)
     struct stat info;
     bool is_folder = stat(given, &info) == 0 && S_ISDIR(info.st_mode);
     if (args->model.tokenizer || is_folder || has_end(given, ".model") ||
-        has_end(given, "tokenizer.json"))
+        has_end(given, "tokenizer.json") || has_end(given, ".gguf"))
         return strdup(given);
     const char *slash = strrchr(given, '/');
     return slash ? strndup(given, (size_t)(slash - given) + 1) : strdup(".");

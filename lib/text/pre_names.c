@@ -58,38 +58,51 @@ int pnd_split_find_pattern(const char *pattern)
 static const struct {
     const char *names; /* each with a space around it */
     struct pnd_splitter splitter;
+    bool ignore_merges;
 } known[] = {
-    {" gpt-2 gpt2 phi-2 mpt olmo jais trillion ", RULES(PND_SPLIT_GPT2)},
+    {" gpt-2 gpt2 phi-2 mpt olmo jais trillion ", RULES(PND_SPLIT_GPT2),
+     false},
     {" smollm starcoder refact command-r codeshell exaone minerva-7b ",
-     RULES(PND_SPLIT_DIGIT, PND_SPLIT_GPT2)},
-    {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral lfm2 dbrx "
-     "smaug-bpe ",
-     RULES(PND_SPLIT_LLAMA3)},
-    {" qwen2 deepseek-r1-qwen stablelm2 megrez ", RULES(PND_SPLIT_QWEN2)},
-    {" tekken ", RULES(PND_SPLIT_TEKKEN)},
+     RULES(PND_SPLIT_DIGIT, PND_SPLIT_GPT2), false},
+    {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral lfm2 ",
+     RULES(PND_SPLIT_LLAMA3), true},
+    {" dbrx smaug-bpe ", RULES(PND_SPLIT_LLAMA3), false},
+    {" qwen2 deepseek-r1-qwen stablelm2 megrez ", RULES(PND_SPLIT_QWEN2),
+     false},
+    {" tekken ", RULES(PND_SPLIT_TEKKEN), true},
     {" deepseek-llm ",
      RULES(PND_SPLIT_LINE_BREAK, PND_SPLIT_CASED, PND_SPLIT_SIGNS,
-           PND_SPLIT_END_SPACE, PND_SPLIT_ASIAN, PND_SPLIT_DIGITS)},
+           PND_SPLIT_END_SPACE, PND_SPLIT_ASIAN, PND_SPLIT_DIGITS), false},
     {" deepseek-coder ",
      RULES(PND_SPLIT_LINE_BREAK, PND_SPLIT_LETTERS, PND_SPLIT_PUNCTUATION,
-           PND_SPLIT_ASIAN, PND_SPLIT_DIGIT)},
+           PND_SPLIT_ASIAN, PND_SPLIT_DIGIT), false},
     {" default ",
      RULES(PND_SPLIT_MARKUP, PND_SPLIT_GPT2, PND_SPLIT_DIGITS,
-           PND_SPLIT_THREE_DIGITS)},
+           PND_SPLIT_THREE_DIGITS), false},
 };
 
-bool pnd_split_find_name(struct pnd_splitter *out, const char *name)
+/* Whether one of the names is `name`. */
+static bool has_name(const char *names, const char *name, size_t length)
 {
-    size_t length = strlen(name);
+    while (*names == ' ' && names[1]) {
+        names++;
+        size_t next = strcspn(names, " ");
+        if (next == length && memcmp(names, name, length) == 0)
+            return true;
+        names += next;
+    }
+    return false;
+}
+
+bool pnd_split_find_name(struct pnd_splitter *out, bool *ignore_merges,
+                         const char *name, size_t length)
+{
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        const char *at = known[i].names;
-        while (length > 0 && !strchr(name, ' ') && (at = strstr(at, name))) {
-            if (at[-1] == ' ' && at[length] == ' ') {
-                *out = known[i].splitter;
-                return true;
-            }
-            at += length;
-        }
+        if (!has_name(known[i].names, name, length))
+            continue;
+        *out = known[i].splitter;
+        *ignore_merges = known[i].ignore_merges;
+        return true;
     }
     return false;
 }

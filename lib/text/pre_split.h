@@ -44,8 +44,10 @@ struct pnd_splitter {
 /** The rule that a pattern of a `tokenizer.json` stands for; -1: not known. */
 int pnd_split_find_pattern(const char *pattern);
 
-/** The rules that a GGUF's `tokenizer.ggml.pre` stands for. False: unknown. */
-bool pnd_split_find_name(struct pnd_splitter *out, const char *name);
+/** The rules that a GGUF's `tokenizer.ggml.pre` stands for, and whether a word
+ *  that is a piece is taken as it is. False: unknown. */
+bool pnd_split_find_name(struct pnd_splitter *out, bool *ignore_merges,
+                         const char *name, size_t length);
 
 typedef panda_status (*pnd_word_fn)(void *user, const uint8_t *word,
                                     size_t size);

@@ -312,29 +312,44 @@ static int32_t find_control(const struct pnd_vocabulary *v,
     return found ? id : -1;
 }
 
+static panda_status append_unk_surface(struct pnd_sentencepiece *model)
+{
+    return pnd_buffer_append_string(&model->unk_surface, " \xe2\x81\x87 ");
+}
+
+static panda_status index_pieces(struct pnd_sentencepiece *model)
+{
+    panda_status status = pnd_vocabulary_index(&model->vocabulary);
+    return status < 0 ? status : check_pieces(model);
+}
+
+panda_status pnd_sentencepiece_finish(struct pnd_sentencepiece *model)
+{
+    panda_status status = append_unk_surface(model);
+    return status < 0 ? status : index_pieces(model);
+}
+
 static panda_status parse(struct parser *p, size_t size)
 {
     panda_status status;
     struct pnd_sentencepiece *model = p->model;
     const struct field all = {.wire = WIRE_BYTES, .length = size};
-    PND_TRY(pnd_buffer_append_string(&model->unk_surface, " \xe2\x81\x87 "));
+    PND_TRY(append_unk_surface(model));
     PND_TRY(pnd_buffer_append_string(&p->bos_piece, "<s>"));
     PND_TRY(pnd_buffer_append_string(&p->eos_piece, "</s>"));
     PND_TRY(read_message(p, &all, take_model));
     if (model->vocabulary.count == 0)
         PND_TRY(pnd_fail(PANDA_E_FORMAT, "the vocabulary has no pieces"));
     PND_TRY(check_trainer(p));
-    PND_TRY(pnd_vocabulary_index(&model->vocabulary));
-    PND_TRY(check_pieces(model));
+    PND_TRY(index_pieces(model));
     model->vocabulary.bos = find_control(&model->vocabulary, &p->bos_piece);
     model->vocabulary.eos = find_control(&model->vocabulary, &p->eos_piece);
 out:
     return status;
 }
 
-panda_status pnd_sentencepiece_parse(struct pnd_sentencepiece *out,
-                                     const struct pnd_allocator *alloc,
-                                     const uint8_t *data, size_t size)
+void pnd_sentencepiece_init(struct pnd_sentencepiece *out,
+                            const struct pnd_allocator *alloc)
 {
     *out = (struct pnd_sentencepiece){
         .add_dummy_prefix = true, .remove_extra_whitespaces = true,
@@ -342,6 +357,13 @@ panda_status pnd_sentencepiece_parse(struct pnd_sentencepiece *out,
     memset(out->bytes, 0xff, sizeof out->bytes);
     pnd_vocabulary_init(&out->vocabulary, alloc);
     pnd_buffer_init(&out->unk_surface, alloc);
+}
+
+panda_status pnd_sentencepiece_parse(struct pnd_sentencepiece *out,
+                                     const struct pnd_allocator *alloc,
+                                     const uint8_t *data, size_t size)
+{
+    pnd_sentencepiece_init(out, alloc);
     struct parser p = {.model = out, .data = data,
                        .model_type = MODEL_UNIGRAM};
     pnd_buffer_init(&p.bos_piece, alloc);

@@ -30,6 +30,13 @@ struct pnd_sentencepiece {
     bool escape_whitespaces;          /* a space is written U+2581 */
 };
 
+/** An empty model, for one who reads it from elsewhere ... */
+void pnd_sentencepiece_init(struct pnd_sentencepiece *out,
+                            const struct pnd_allocator *alloc);
+
+/** ... when all pieces are there: index and check them. */
+panda_status pnd_sentencepiece_finish(struct pnd_sentencepiece *model);
+
 /** Parse `size` bytes. Messages give offsets but no path.
  *  @return PANDA_OK; PANDA_E_FORMAT; PANDA_E_UNSUPPORTED naming what this
  *          library does not read; PANDA_E_MEMORY */

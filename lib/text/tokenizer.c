@@ -2,8 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "text/tokenizer_parts.h"
 
+#include <string.h>
+
 #include "base/map.h"
 #include "text/special_tokens.h"
+#include "text/tokenizer_gguf.h"
 #include "text/tokenizer_json.h"
 
 static panda_status parse_sentencepiece(struct pnd_tokenizer *t,
@@ -18,20 +21,51 @@ static panda_status parse_sentencepiece(struct pnd_tokenizer *t,
     return status;
 }
 
+static panda_status read_gguf(struct pnd_tokenizer *t,
+                              const struct pnd_context *ctx,
+                              const struct pnd_map *map, const char *path)
+{
+    struct pnd_gguf *gguf;
+    panda_status status =
+        pnd_gguf_open(&gguf, t->alloc, map->data, map->size, path);
+    if (status >= 0)
+        status = pnd_tokenizer_gguf_read(t, ctx, gguf);
+    pnd_gguf_close(gguf);
+    return status;
+}
+
+/* HF's other files say more about both kinds. */
+static panda_status read_json(struct pnd_tokenizer *t,
+                              const struct pnd_context *ctx,
+                              const struct pnd_map *map, const char *path,
+                              const char *folder)
+{
+    t->kind = PND_TOKENIZER_BPE;
+    t->vocabulary = &t->bpe.vocabulary;
+    panda_status status = pnd_tokenizer_json_parse(
+        &t->bpe, ctx, (const char *)map->data, map->size, path);
+    if (status >= 0)
+        status =
+            pnd_special_tokens_read_names(t->vocabulary, ctx, path, folder);
+    return status < 0 ? status : pnd_bpe_finish(&t->bpe);
+}
+
 static panda_status read_model(struct pnd_tokenizer *t,
-                               const struct pnd_context *ctx, const char *path)
+                               const struct pnd_context *ctx, const char *path,
+                               const char *folder)
 {
     struct pnd_map map;
     panda_status status = pnd_map_open(&map, path);
     if (status < 0)
         return status;
-    if (pnd_tokenizer_json_probe(map.data, map.size)) {
-        t->kind = PND_TOKENIZER_BPE;
-        t->vocabulary = &t->bpe.vocabulary;
-        status = pnd_tokenizer_json_parse(&t->bpe, ctx, (const char *)map.data,
-                                          map.size, path);
+    if (map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0) {
+        status = read_gguf(t, ctx, &map, path);
+    } else if (pnd_tokenizer_json_probe(map.data, map.size)) {
+        status = read_json(t, ctx, &map, path, folder);
     } else {
         status = parse_sentencepiece(t, &map, path);
+        if (status >= 0)
+            status = pnd_special_tokens_read(t->vocabulary, ctx, path, folder);
     }
     pnd_map_close(&map);
     return status;
@@ -48,9 +82,10 @@ out:
     return status;
 }
 
-panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
-                                const struct pnd_context *ctx,
-                                const char *path, const char *folder)
+/* From a GGUF that is open, or else from a file. */
+static panda_status open_any(struct pnd_tokenizer **out,
+                             const struct pnd_context *ctx, const char *path,
+                             const char *folder, const struct pnd_gguf *gguf)
 {
     panda_status status;
     *out = NULL;
@@ -58,14 +93,8 @@ panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
     if (!t)
         return pnd_fail_memory();
     t->alloc = &ctx->alloc;
-    PND_TRY(read_model(t, ctx, path));
-    if (t->kind == PND_TOKENIZER_BPE) {
-        PND_TRY(pnd_special_tokens_read_names(t->vocabulary, ctx, path,
-                                              folder));
-        PND_TRY(pnd_bpe_finish(&t->bpe));
-    } else {
-        PND_TRY(pnd_special_tokens_read(t->vocabulary, ctx, path, folder));
-    }
+    PND_TRY(gguf ? pnd_tokenizer_gguf_read(t, ctx, gguf)
+                 : read_model(t, ctx, path, folder));
     PND_TRY(build_prefixes(t));
     pnd_log(ctx, PANDA_LOG_INFO, "%s: %u pieces, %zu user-defined, %zu whole",
             path, t->vocabulary->count, t->user_defined.count,
@@ -75,6 +104,20 @@ panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
 out:
     pnd_tokenizer_close(t);
     return status;
+}
+
+panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
+                                const struct pnd_context *ctx,
+                                const char *path, const char *folder)
+{
+    return open_any(out, ctx, path, folder, NULL);
+}
+
+panda_status pnd_tokenizer_open_gguf(struct pnd_tokenizer **out,
+                                     const struct pnd_context *ctx,
+                                     const struct pnd_gguf *gguf)
+{
+    return open_any(out, ctx, pnd_gguf_get_path(gguf), NULL, gguf);
 }
 
 void pnd_tokenizer_close(struct pnd_tokenizer *t)

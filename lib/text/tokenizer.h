@@ -5,18 +5,23 @@
 
 #include "base/buffer.h"
 #include "base/context.h"
+#include "format/gguf.h"
 
 /* The decoder's vocabulary. Immutable after opening, shareable. */
 
 struct pnd_tokenizer;
 
-/** Open a SentencePiece `tokenizer.model` or a HF `tokenizer.json`; the files
- *  that HF puts beside it (added_tokens.json, special_tokens_map.json,
- *  tokenizer_config.json) are read from `folder`, or from the file's own folder
- *  when NULL, where present. */
+/** Open a SentencePiece `tokenizer.model`, a HF `tokenizer.json` or a GGUF; the
+ *  files that HF puts beside the first two (added_tokens.json,
+ *  special_tokens_map.json, tokenizer_config.json) are read from `folder`, or
+ *  from the file's own folder when NULL, where present. */
 panda_status pnd_tokenizer_open(struct pnd_tokenizer **out,
                                 const struct pnd_context *ctx,
                                 const char *path, const char *folder);
+/** The vocabulary in a GGUF's metadata, which is not needed afterwards. */
+panda_status pnd_tokenizer_open_gguf(struct pnd_tokenizer **out,
+                                     const struct pnd_context *ctx,
+                                     const struct pnd_gguf *gguf);
 void pnd_tokenizer_close(struct pnd_tokenizer *t); /* NULL is allowed */
 
 /** Number of ids: one above the largest. */
