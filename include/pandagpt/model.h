@@ -55,7 +55,7 @@ typedef struct panda_model_options {
     const char *clip_vocab;       /**< CLIP merges: .txt.gz or .txt */
     const char *decoder;          /**< LLaMA-family HF folder, a weight file in
                                        one, or a .gguf (the first of several) */
-    const char *tokenizer;        /**< tokenizer.model or .json, or folder;
+    const char *tokenizer;        /**< tokenizer.model or .json, folder, GGUF;
                                        default: in `decoder` */
     const char *adapter;          /**< PandaGPT delta: projection and LoRA */
     panda_lora_mode lora_mode;

@@ -201,6 +201,18 @@ static panda_status open_tokenizer(panda_model *model, const char *path,
     return status;
 }
 
+/* The vocabulary that a GGUF brings; some hold none. */
+static panda_status open_own_tokenizer(panda_model *model,
+                                       const struct pnd_gguf *gguf)
+{
+    const struct pnd_context *ctx = &model->runtime->context;
+    if (pnd_gguf_find(gguf, "tokenizer.ggml.model"))
+        return pnd_tokenizer_open_gguf(&model->tokenizer, ctx, gguf);
+    pnd_log(ctx, PANDA_LOG_INFO, "%s: no vocabulary, no text for the decoder",
+            pnd_gguf_get_path(gguf));
+    return PANDA_OK;
+}
+
 /* Rows beyond the vocabulary are legal only as padding to a round number, as
  * some trainers do; anything else is a wrong or incomplete vocabulary. */
 static panda_status check_vocabulary(const panda_model *model, const char *path)
@@ -242,7 +254,9 @@ static panda_status open_decoder(panda_model *model,
         PND_TRY(pnd_llama_config_open(&config, ctx, folder));
     PND_TRY(pnd_llama_load(&model->llama, ctx, model->decoder_weights, &config,
                            lora));
-    if (!gguf || o->tokenizer)
+    if (gguf && !o->tokenizer)
+        PND_TRY(open_own_tokenizer(model, gguf));
+    else
         PND_TRY(open_tokenizer(model, o->tokenizer ? o->tokenizer : folder,
                                folder, !o->tokenizer));
     PND_TRY(check_vocabulary(model, o->decoder));

@@ -97,8 +97,8 @@ static panda_file_kind get_other_kind(const struct pnd_context *ctx,
     return PANDA_FILE_UNKNOWN;
 }
 
-/* Whether the file claims to hold tensors: zip, GGUF, safetensors, an index; and
- * whether it is JSON. */
+/* Whether the file claims to hold tensors: zip, GGUF, safetensors, an index;
+ * and whether it is JSON. */
 static panda_status find_is_weights(bool *out, bool *is_json, const char *path)
 {
     struct pnd_map map;
