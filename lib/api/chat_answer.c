@@ -20,22 +20,27 @@ struct listener {
     const panda_generate_options *options; /* the caller's */
     panda_text_fn on_text;
     void *user;
+    bool out_of_memory; /* a callback can only ask to stop, not say why */
 };
 
 static int32_t hear_text(const char *text, size_t length, void *user)
 {
-    const struct listener *l = user;
-    if (pnd_buffer_append(&l->chat->answer, text, length) < 0)
+    struct listener *l = user;
+    if (pnd_buffer_append(&l->chat->answer, text, length) < 0) {
+        l->out_of_memory = true;
         return 1;
+    }
     return l->on_text ? l->on_text(text, length, l->user) : 0;
 }
 
 static int32_t hear_token(panda_token token, void *user)
 {
-    const struct listener *l = user;
+    struct listener *l = user;
     panda_chat *chat = l->chat;
-    if (pnd_buffer_append(&chat->tokens, &token, sizeof token) < 0)
+    if (pnd_buffer_append(&chat->tokens, &token, sizeof token) < 0) {
+        l->out_of_memory = true;
         return 1;
+    }
     /* A cancel that came between two calls of the decoder. */
     if (atomic_load(&chat->cancelled))
         panda_decoder_cancel(chat->decoder);
@@ -138,7 +143,10 @@ static panda_status answer_as_reference(struct listener *l)
     size_t count = 0;
     while (count < limit && status == PANDA_OK) {
         panda_token token;
-        status = panda_decoder_next_token(chat->decoder, &token, &o);
+        /* Room first: what the decoder has taken in must be noted. */
+        status = pnd_buffer_reserve(&chat->tokens, sizeof token);
+        if (status == PANDA_OK)
+            status = panda_decoder_next_token(chat->decoder, &token, &o);
         if (status < 0)
             break;
         count++;
@@ -169,7 +177,8 @@ panda_status pnd_chat_answer(panda_chat *chat,
                              const panda_generate_options *options,
                              panda_text_fn on_text, void *user)
 {
-    struct listener l = {chat, options, on_text, user};
+    struct listener l = {
+        .chat = chat, .options = options, .on_text = on_text, .user = user};
     double start = pnd_clock_now();
     chat->answer.size = 0;
     chat->tokens.size = 0;
@@ -177,7 +186,9 @@ panda_status pnd_chat_answer(panda_chat *chat,
                               ? answer_as_reference(&l)
                               : answer_by_line(&l);
     chat->turn.generate_seconds = pnd_clock_now() - start;
-    if (status == PANDA_E_CALLBACK && atomic_load(&chat->cancelled))
+    if (l.out_of_memory)
+        status = pnd_fail_memory();
+    else if (status == PANDA_E_CALLBACK && atomic_load(&chat->cancelled))
         status = pnd_chat_check_cancelled(chat);
     if (note_positions(chat) < 0) {
         /* Without knowing what the decoder holds, hold nothing. */

@@ -283,6 +283,61 @@ START_TEST(a_stopped_answer_is_kept_as_far_as_it_came)
 }
 END_TEST
 
+/* A first or second question, asked twice: the first time the n-th allocation
+ * fails, and all after it. False when none failed: n is beyond the last. */
+static bool ask_with_little_memory(panda_model *of, panda_compat compat,
+                                   bool is_second, struct test_alloc *alloc,
+                                   long n, char *answer)
+{
+    panda_chat_options options = {.struct_size = sizeof options,
+                                  .compat = compat};
+    panda_generate_options o = greedy(4);
+    panda_input picture = api_picture(9);
+    panda_chat *chat;
+    ck_assert_ok(panda_chat_create(&chat, of, &options));
+    ck_assert_ok(panda_chat_attach(chat, &picture));
+    if (is_second)
+        ck_assert_ok(panda_chat_ask(chat, "hi", &o, NULL, NULL));
+    o.max_tokens = 40;
+    alloc->fail_at = atomic_load(&alloc->count) + n;
+    panda_status status = panda_chat_ask(chat, "hello", &o, NULL, NULL);
+    alloc->fail_at = 0;
+    if (status != PANDA_OK) {
+        ck_assert_fails(status, PANDA_E_MEMORY, "memory");
+        ck_assert_str_eq(panda_chat_get_answer(chat), "");
+        ck_assert_ok(panda_chat_ask(chat, "hello", &o, NULL, NULL));
+    }
+    strcpy(answer, panda_chat_get_answer(chat));
+    panda_chat_destroy(chat);
+    return status != PANDA_OK;
+}
+
+START_TEST(lack_of_memory_leaves_the_conversation_as_it_was)
+{
+    panda_compat compat =
+        _i % 2 == 0 ? PANDA_COMPAT_DEFAULT : PANDA_COMPAT_REFERENCE;
+    bool is_second = _i >= 2;
+    struct api_files files = api_files_write(32);
+    panda_model_options options = api_options(&files);
+    struct test_alloc alloc;
+    panda_model *small;
+    char expected[4096], answer[4096];
+    test_alloc_init(&alloc);
+    panda_runtime *runtime = api_runtime(&alloc, 1);
+    ck_assert_ok(panda_model_open(&small, runtime, &options));
+    panda_runtime_destroy(runtime);
+    ck_assert(!ask_with_little_memory(small, compat, is_second, &alloc, 1 << 20,
+                                      expected));
+    long n = 1;
+    while (
+        ask_with_little_memory(small, compat, is_second, &alloc, n++, answer))
+        ck_assert_str_eq(answer, expected);
+    ck_assert_int_gt(n, 8);
+    panda_model_close(small);
+    ck_assert_int_eq(atomic_load(&alloc.live), 0);
+}
+END_TEST
+
 START_TEST(parts_that_are_missing_are_named)
 {
     struct api_files files = api_files_write(32);
@@ -381,6 +436,8 @@ int main(void)
     tcase_add_test(tc, new_media_change_the_prompt_from_the_prefix_on);
     tcase_add_test(tc, a_full_context_leaves_the_conversation_as_it_was);
     tcase_add_test(tc, a_stopped_answer_is_kept_as_far_as_it_came);
+    tcase_add_loop_test(tc, lack_of_memory_leaves_the_conversation_as_it_was, 0,
+                        4);
     tcase_add_test(tc, parts_that_are_missing_are_named);
     tcase_add_test(tc, prefixes_of_any_length_are_taken);
     tcase_add_test(tc, projection_wants_the_right_output);
