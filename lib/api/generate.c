@@ -141,7 +141,6 @@ struct answer {
     struct pnd_stop *stop;    /* characters to what is surely no stop string */
     struct pnd_buffer text;   /* between the two */
     struct pnd_buffer ready;  /* for the host */
-    bool has_begun;           /* the line break in front is dropped */
 };
 
 static panda_status answer_begin(struct answer *a)
@@ -151,15 +150,13 @@ static panda_status answer_begin(struct answer *a)
     pnd_buffer_init(&a->text, alloc);
     pnd_buffer_init(&a->ready, alloc);
     a->stop = NULL;
-    a->has_begun = false;
     if (!a->decoder->model->tokenizer)
         return PANDA_OK; /* only tokens then */
     pnd_stream_init(&a->stream, a->decoder->model->tokenizer);
     panda_status status = pnd_stop_create(&a->stop, alloc, a->options->stop);
-    if (status < 0)
-        return status;
-    /* The answer begins a line: "\n###" stops it at its very start too. */
-    return pnd_stop_push(a->stop, "\n", 1, &a->ready);
+    if (status == PANDA_OK)
+        pnd_stop_begin_line(a->stop);
+    return status;
 }
 
 static void answer_end(struct answer *a)
@@ -171,16 +168,10 @@ static void answer_end(struct answer *a)
 
 static panda_status answer_deliver(struct answer *a)
 {
-    const uint8_t *data = a->ready.data;
     size_t size = a->ready.size;
-    if (size > 0 && !a->has_begun) { /* the line break put in front */
-        data++;
-        size--;
-        a->has_begun = true;
-    }
     a->ready.size = 0;
     if (size > 0 && a->on_text &&
-        a->on_text((const char *)data, size, a->user) != 0)
+        a->on_text((const char *)a->ready.data, size, a->user) != 0)
         return pnd_fail(PANDA_E_CALLBACK, "the text callback asked to stop");
     return PANDA_OK;
 }

@@ -22,8 +22,8 @@ struct pnd_stop {
     struct needle *needles; /* [count] */
     size_t count;
     struct pnd_buffer held; /* the text from `given` to `taken` */
-    uint64_t given;         /* bytes of the text that went out */
-    uint64_t taken;         /* bytes of the text that came in */
+    uint64_t given;         /* where the text that did not go out begins */
+    uint64_t taken;         /* where the text that did not come in begins */
     uint64_t open;          /* where the first that may yet come would begin */
     uint64_t first;         /* where the first stop string begins */
     bool ended;
@@ -36,9 +36,8 @@ static panda_status copy_needle(struct needle *n,
     size_t length = strlen(string);
     /* A continuation byte: the answer would be cut within a character. */
     if (length == 0 || ((uint8_t)string[0] & 0xc0) == 0x80)
-        return pnd_fail(PANDA_E_ARGUMENT,
-                        length ? "a stop string is not UTF-8"
-                               : "a stop string is empty");
+        return pnd_fail(PANDA_E_ARGUMENT, length ? "a stop string is not UTF-8"
+                                                 : "a stop string is empty");
     if (length > UINT32_MAX)
         return pnd_fail(PANDA_E_ARGUMENT, "a stop string has %zu bytes",
                         length);
@@ -91,6 +90,19 @@ out:
     return status;
 }
 
+void pnd_stop_begin_line(struct pnd_stop *s)
+{
+    /* As if a line break had come in and gone out, except that it ends
+     * nothing by itself. */
+    s->given = s->taken = s->open = 1;
+    for (size_t i = 0; i < s->count; i++) {
+        struct needle *n = &s->needles[i];
+        n->matched = n->length > 1 && n->text[0] == '\n';
+        if (n->matched)
+            s->open = 0;
+    }
+}
+
 void pnd_stop_destroy(struct pnd_stop *s)
 {
     if (!s)
@@ -127,9 +139,9 @@ static void take_byte(struct pnd_stop *s, uint8_t byte)
 /* Move the text before `end` from `held` to `out`, which has room for it. */
 static void give(struct pnd_stop *s, uint64_t end, struct pnd_buffer *out)
 {
-    size_t count = (size_t)(end - s->given);
-    if (count == 0)
+    if (end <= s->given) /* before it: at the line break that never came */
         return;
+    size_t count = (size_t)(end - s->given);
     memcpy(out->data + out->size, s->held.data, count);
     out->size += count;
     s->held.size -= count;
@@ -137,8 +149,8 @@ static void give(struct pnd_stop *s, uint64_t end, struct pnd_buffer *out)
     s->given = end;
 }
 
-panda_status pnd_stop_push(struct pnd_stop *s, const char *text,
-                           size_t length, struct pnd_buffer *out)
+panda_status pnd_stop_push(struct pnd_stop *s, const char *text, size_t length,
+                           struct pnd_buffer *out)
 {
     panda_status status;
     if (s->ended)

@@ -19,6 +19,10 @@ panda_status pnd_stop_create(struct pnd_stop **out,
                              const char *const *strings);
 void pnd_stop_destroy(struct pnd_stop *s);
 
+/** Before the first piece: the text begins a line, so a stop string that is a
+ *  line break and more also stands for itself without it there. */
+void pnd_stop_begin_line(struct pnd_stop *s);
+
 /** Take a piece; append to `out` what is certainly part of the answer. Returns
  *  PANDA_END once it is known where the first stop string begins: nothing from
  *  there on was or will be given. Time is linear in the text. */

@@ -146,6 +146,27 @@ START_TEST(generate_equals_next_token_and_stops_at_a_string)
 }
 END_TEST
 
+/* A line break may be a stop string: it ends the first line, not the answer
+ * before it began. */
+START_TEST(a_line_break_stops_behind_the_first_line)
+{
+    panda_decoder *decoder;
+    panda_generate_options o = greedy(12);
+    panda_token prompt[] = {1, 40, 41, 42};
+    char whole[4096] = "", cut[4096] = "";
+    ck_assert_ok(panda_decoder_create(&decoder, model, NULL));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, prompt, 4));
+    ck_assert_ok(panda_decoder_generate(decoder, &o, collect, whole));
+    ck_assert_ptr_null(strchr(whole, '\n'));
+    o.stop = (const char *const[]){"\n", "\n###", NULL};
+    ck_assert_ok(panda_decoder_reset(decoder, 0));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, prompt, 4));
+    ck_assert_ok(panda_decoder_generate(decoder, &o, collect, cut));
+    ck_assert_str_eq(cut, whole);
+    panda_decoder_destroy(decoder);
+}
+END_TEST
+
 START_TEST(equal_seeds_give_equal_answers)
 {
     char answers[3][4096] = {"", "", ""};
@@ -431,6 +452,7 @@ int main(void)
     tcase_add_test(tc, decoder_states_and_limits);
     tcase_add_test(tc, wrong_generate_options_are_refused);
     tcase_add_test(tc, generate_equals_next_token_and_stops_at_a_string);
+    tcase_add_test(tc, a_line_break_stops_behind_the_first_line);
     tcase_add_test(tc, equal_seeds_give_equal_answers);
     tcase_add_test(tc, later_turns_reuse_without_changing_the_answer);
     tcase_add_test(tc, new_media_change_the_prompt_from_the_prefix_on);

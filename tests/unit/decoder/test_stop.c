@@ -106,6 +106,47 @@ START_TEST(text_ends_where_the_first_stop_begins)
 }
 END_TEST
 
+/* A text that begins a line, as if a line break stood in front. */
+START_TEST(a_line_may_begin_with_the_text)
+{
+    static const struct {
+        const char *strings[3];
+        const char *pieces[4];
+        const char *out;
+        bool ended;
+    } rows[] = {
+        {{"\n###"}, {"###", " x"}, "", true},
+        {{"\n###"}, {"#", "#", "#"}, "", true},
+        {{"\n###"}, {"##", " x"}, "## x", false},
+        {{"\n###"}, {"##"}, "##", false},
+        {{"\n###"}, {" ###"}, " ###", false},
+        {{"\n###"}, {"one ##", "#\n", "###"}, "one ###", true},
+        {{"\n"}, {"one", "\n", "two"}, "one", true},
+        {{"\n"}, {"\n"}, "", true},
+        {{"\n\n"}, {"\n", "one"}, "", true},
+        {{"\n###", "\n"}, {"one ", "two"}, "one two", false},
+        {{"\nab", "ac"}, {"a", "c"}, "", true},
+        {{NULL}, {"one"}, "one", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct pnd_stop *stop = make(rows[i].strings);
+        struct pnd_buffer out;
+        pnd_buffer_init(&out, &pnd_allocator_heap);
+        pnd_stop_begin_line(stop);
+        for (size_t p = 0; rows[i].pieces[p]; p++)
+            ck_assert_int_ge(pnd_stop_push(stop, rows[i].pieces[p],
+                                           strlen(rows[i].pieces[p]), &out),
+                             0);
+        panda_status status = pnd_stop_flush(stop, &out);
+        ck_assert_int_eq(status, rows[i].ended ? PANDA_END : PANDA_OK);
+        ck_assert_ok(pnd_buffer_terminate(&out));
+        ck_assert_str_eq((const char *)out.data, rows[i].out);
+        pnd_buffer_free(&out);
+        pnd_stop_destroy(stop);
+    }
+}
+END_TEST
+
 /* Texts and stop strings over two letters overlap in every way. */
 START_TEST(random_texts_agree_with_the_definition)
 {
@@ -212,6 +253,7 @@ int main(void)
     TCase *tc = tcase_create("stop");
     tcase_add_loop_test(tc, text_ends_where_the_first_stop_begins, 0,
                         sizeof cases / sizeof *cases);
+    tcase_add_test(tc, a_line_may_begin_with_the_text);
     tcase_add_test(tc, random_texts_agree_with_the_definition);
     tcase_add_test(tc, only_a_possible_stop_is_held_back);
     tcase_add_test(tc, useless_stop_strings_are_refused);
