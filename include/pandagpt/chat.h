@@ -88,7 +88,8 @@ PANDA_API panda_status panda_chat_attach_path(panda_chat *chat,
 /** Ask a question. Question and answer become a turn of the conversation.
  *  @param question borrows UTF-8
  *  @param options borrows; NULL for defaults; `stop` and `stop_tokens` add to
- *         the prompt's own rule
+ *         the prompt's own rule (with PANDA_COMPAT_REFERENCE they are
+ *         PANDA_E_UNSUPPORTED)
  *  @param on_text receives the answer as it comes; may be NULL
  *  @return PANDA_OK; as panda_decoder_generate. After PANDA_E_CANCELLED and
  *          PANDA_E_CALLBACK what was answered so far is kept as the turn's

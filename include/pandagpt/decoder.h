@@ -144,10 +144,10 @@ PANDA_API panda_status panda_decoder_push_prefix(panda_decoder *decoder,
                                                  const panda_prefix *prefix);
 
 /** Choose one token after what was pushed, and append it.
- *  @param out gives the token
- *  @param options as for generate; `max_tokens` and `stop` are not looked at.
- *         The random state goes on from call to call; it starts anew when
- *         `seed` changes or after panda_decoder_reset
+ *  @param out gives the token; -1 on failure
+ *  @param options as for generate; `max_tokens`, `stop` and `on_token` are not
+ *         looked at. The random state goes on from call to call; it starts anew
+ *         when `seed` changes or after panda_decoder_reset
  *  @return PANDA_OK; PANDA_END when the token ends the answer (it is given,
  *          but not appended); errors as panda_decoder_generate
  *  Thread safety: one thread at a time.

@@ -96,8 +96,9 @@ PANDA_API panda_status panda_embedding_get_similarity(const panda_embedding *a,
 /** Weighted sum of embeddings of one length: sum_i weights[i] * items[i].
  *  @param out gives a CUSTOM embedding
  *  @param items borrows `count` >= 1 embeddings
- *  @param weights borrows `count` floats; NULL means 1 each
- *  @return PANDA_OK, PANDA_E_SHAPE, PANDA_E_MEMORY
+ *  @param weights borrows `count` finite floats; NULL means 1 each
+ *  @return PANDA_OK; PANDA_E_SHAPE when the lengths differ; PANDA_E_ARGUMENT
+ *          when a sum is too large for a float; PANDA_E_MEMORY
  *  Thread safety: any thread.
  *  @since 0.1 */
 PANDA_API panda_status panda_embedding_combine(

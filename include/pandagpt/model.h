@@ -59,7 +59,9 @@ typedef struct panda_model_options {
                                        default: in `decoder` */
     const char *adapter;          /**< PandaGPT delta: projection and LoRA */
     panda_lora_mode lora_mode;
-    float lora_alpha; /**< > 0; default: equal to the rank, as published */
+    float lora_alpha; /**< > 0; default: "lora_alpha" of `adapter` with its
+                           ending replaced by .json, or equal to the rank, as
+                           published */
     panda_progress_fn progress; /**< default none */
     void *progress_user;
 } panda_model_options;
@@ -75,7 +77,8 @@ PANDA_API panda_status panda_model_options_init(panda_model_options *options,
  *  @param out gives the model; release with panda_model_close
  *  @param runtime borrows; kept alive by the model
  *  @param options borrows; names at least one file
- *  @return PANDA_OK; PANDA_E_IO (missing, unreadable, a directory);
+ *  @return PANDA_OK; PANDA_E_ARGUMENT; PANDA_E_IO (missing, unreadable, a
+ *          directory);
  *          PANDA_E_FORMAT (damaged file, tensor missing or of wrong type);
  *          PANDA_E_SHAPE (parts that do not fit together);
  *          PANDA_E_UNSUPPORTED; PANDA_E_MEMORY; PANDA_E_CALLBACK
@@ -114,7 +117,7 @@ typedef struct panda_model_info {
     uint32_t context_length; /**< positions the decoder was trained for */
     uint32_t lora_rank;      /**< 0 without LoRA */
     uint32_t lora_merged;    /**< 1 merged, 0 side path or none */
-    float lora_alpha;        /**< in use */
+    float lora_alpha;        /**< in use; 0 without a decoder */
     float rope_base;         /**< rotary embedding base */
     uint64_t mapped_bytes;   /**< bytes of weight files mapped */
     uint64_t heap_bytes;     /**< bytes of weights copied to the heap */

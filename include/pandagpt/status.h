@@ -15,7 +15,7 @@
  *  panda_error_get_message() gives one sentence that names the file, the
  *  thing, what was found and what was expected:
  *
- *      if (panda_model_open(&model, runtime, path, NULL) < 0)
+ *      if (panda_model_open(&model, runtime, &options) < 0)
  *          fprintf(stderr, "%s\n", panda_error_get_message());
  *
  *  The values below are pinned: they never change and are never reused. */

@@ -188,6 +188,11 @@ panda_status panda_chat_ask(panda_chat *chat, const char *question,
     if (status < 0)
         return status;
     o.struct_size = sizeof o;
+    bool has_stops = (o.stop && *o.stop) || o.stop_token_count > 0;
+    if (chat->compat == PANDA_COMPAT_REFERENCE && has_stops)
+        return pnd_fail(PANDA_E_UNSUPPORTED,
+                        "the reference knows no stop but its own; leave stop "
+                        "and stop_tokens empty, or compat at its default");
     if (chat->compat == PANDA_COMPAT_REFERENCE && !chat->prefix)
         return pnd_fail(PANDA_E_STATE,
                         "the reference cannot answer without media; attach "

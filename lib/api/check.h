@@ -3,6 +3,8 @@
 #ifndef PND_API_CHECK_H
 #define PND_API_CHECK_H
 
+#include <pandagpt/model.h>
+
 #include "base/error.h"
 
 /* The first lines of every public function that returns a status. */
@@ -21,5 +23,11 @@
 #define PANDA_CHECK_POINTER(pointer)                                           \
   PANDA_CHECK_ARG((pointer) != NULL, "%s: argument %s is NULL", __func__,      \
                   #pointer)
+
+/** The same for flags of PANDA_TOKENIZE_*. */
+#define PANDA_CHECK_TOKENIZE(flags)                                            \
+  PANDA_CHECK_ARG(((flags) & ~(uint32_t)(PANDA_TOKENIZE_BOS |                  \
+                                         PANDA_TOKENIZE_PARSE_SPECIAL)) == 0,  \
+                  "%s: flags is %#x, unknown bits are set", __func__, flags)
 
 #endif

@@ -121,6 +121,7 @@ panda_status panda_decoder_push_text(panda_decoder *decoder, const char *text,
     PND_ENTER();
     PANDA_CHECK_POINTER(decoder);
     PANDA_CHECK_ARG(text || length == 0, "push_text: text is NULL");
+    PANDA_CHECK_TOKENIZE(flags);
     const struct pnd_tokenizer *tokenizer = decoder->model->tokenizer;
     if (!tokenizer)
         return pnd_fail(PANDA_E_UNSUPPORTED,

@@ -152,6 +152,13 @@ panda_status panda_embedding_combine(panda_embedding **out,
             sum += (weights ? (double)weights[i] : 1.0) *
                    (double)items[i]->values[d];
         (*out)->values[d] = (float)sum;
+        if (!isfinite((*out)->values[d])) {
+            panda_embedding_unref(*out);
+            *out = NULL;
+            return pnd_fail(PANDA_E_ARGUMENT,
+                            "the weighted sum of number %u is %g, too large", d,
+                            sum);
+        }
     }
     return PANDA_OK;
 }

@@ -127,6 +127,8 @@ panda_status panda_decoder_next_token(panda_decoder *decoder, panda_token *out,
     status = pnd_decoder_choose(decoder, &o, out);
     if (status == PANDA_OK)
         status = append(decoder, *out);
+    if (status < 0)
+        *out = -1;
     decoder->generate_seconds += pnd_clock_now() - start;
     return status;
 }

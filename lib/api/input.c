@@ -25,8 +25,8 @@ panda_status panda_modality_find(panda_modality *out, const char *name)
 {
     PND_ENTER();
     PANDA_CHECK_POINTER(out);
-    PANDA_CHECK_POINTER(name);
     *out = 0;
+    PANDA_CHECK_POINTER(name);
     for (panda_modality m = 1; m < PANDA_MODALITY_COUNT; m++) {
         if (strcmp(names[m], name) == 0) {
             *out = m;
@@ -39,7 +39,9 @@ panda_status panda_modality_find(panda_modality *out, const char *name)
                     name);
 }
 
-/* Every init function fills a local struct and copies what the caller knows. */
+/* Every init function fills a local struct and copies what the caller knows.
+ * What borrowed data looks like is checked when it is used; only a pointer that
+ * is missing would look like a mistake of another call then. */
 static panda_status begin(panda_input *input, uint32_t struct_size,
                           const panda_input *filled)
 {
@@ -47,6 +49,10 @@ static panda_status begin(panda_input *input, uint32_t struct_size,
     panda_status status = pnd_options_init(input, struct_size, "panda_input");
     if (status < 0)
         return status;
+    PANDA_CHECK_ARG(filled->source != PANDA_SOURCE_PATH || filled->path,
+                    "panda_input: the path is NULL");
+    PANDA_CHECK_ARG(filled->data || filled->size == 0,
+                    "panda_input: the data is NULL");
     return pnd_info_write(input, filled, sizeof *filled, "panda_input");
 }
 

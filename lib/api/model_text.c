@@ -18,6 +18,7 @@ panda_status panda_model_tokenize(const panda_model *model, panda_token *tokens,
     *count = 0;
     PANDA_CHECK_ARG(tokens || capacity == 0, "tokenize: tokens is NULL");
     PANDA_CHECK_ARG(text || length == 0, "tokenize: text is NULL");
+    PANDA_CHECK_TOKENIZE(flags);
     if (!model->tokenizer)
         return pnd_fail(PANDA_E_UNSUPPORTED,
                         "the model has no vocabulary (tokenizer.model or "
