@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <pandagpt/model.h>
 
+#include <string.h>
+
 #include "api/check.h"
 #include "api/model_parts.h"
 #include "api/options.h"
@@ -54,6 +56,22 @@ static void add_decoder_info(const panda_model *model, panda_model_info *info)
     }
 }
 
+/* An adapter that has no decoder yet still tells its LoRA. */
+static void add_adapter_info(const panda_model *model, panda_model_info *info)
+{
+    const struct pnd_weights *weights = model->adapter_weights;
+    size_t count =
+        model->llama || !weights ? 0 : pnd_weights_get_count(weights);
+    for (size_t i = 0; i < count; i++) {
+        const struct pnd_tensor *a = pnd_weights_at(weights, i);
+        if (!strstr(a->name, ".lora_A.") || a->rank != 2)
+            continue;
+        info->parts |= PANDA_PART_LORA;
+        info->lora_rank = (uint32_t)a->shape[0];
+        break;
+    }
+}
+
 panda_status panda_model_get_info(const panda_model *model,
                                   panda_model_info *out)
 {
@@ -63,6 +81,7 @@ panda_status panda_model_get_info(const panda_model *model,
     panda_model_info info = {0};
     add_encoder_info(model, &info);
     add_decoder_info(model, &info);
+    add_adapter_info(model, &info);
     if (model->projection) {
         info.parts |= PANDA_PART_PROJECTOR;
         info.hidden_dim = pnd_projection_get_out(model->projection);

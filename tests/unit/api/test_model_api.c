@@ -33,6 +33,23 @@ START_TEST(info_tells_the_parts)
 }
 END_TEST
 
+START_TEST(an_adapter_alone_tells_its_lora)
+{
+    struct api_files files = api_files_write(32);
+    panda_model_options options = {.struct_size = sizeof options,
+                                   .adapter = files.adapter};
+    panda_runtime *runtime = api_runtime(NULL, 1);
+    panda_model *model;
+    panda_model_info info = {.struct_size = sizeof info};
+    ck_assert_ok(panda_model_open(&model, runtime, &options));
+    ck_assert_ok(panda_model_get_info(model, &info));
+    ck_assert_uint_eq(info.parts, PANDA_PART_PROJECTOR | PANDA_PART_LORA);
+    ck_assert_uint_eq(info.lora_rank, 4);
+    panda_model_close(model);
+    panda_runtime_destroy(runtime);
+}
+END_TEST
+
 static void refuse(panda_runtime *runtime, const panda_model_options *options,
                    panda_status expected, const char *part)
 {
@@ -250,6 +267,7 @@ int main(void)
     Suite *suite = suite_create("model_api");
     TCase *tc = tcase_create("model_api");
     tcase_add_test(tc, info_tells_the_parts);
+    tcase_add_test(tc, an_adapter_alone_tells_its_lora);
     tcase_add_test(tc, parts_that_do_not_fit_are_refused);
     tcase_add_test(tc, vocabulary_and_embedding_must_agree);
     tcase_add_test(tc, progress_can_stop_opening);
