@@ -104,8 +104,10 @@ static bool take_own_option(struct chat_args *args, int option,
     panda_generate_options *g = &args->generate;
     switch (option) {
     case OPT_PROMPT:
-        if (args->prompt_count == MAX_PROMPTS)
+        if (args->prompt_count == MAX_PROMPTS) {
+            fprintf(stderr, "panda: more than %d prompts\n", MAX_PROMPTS);
             return false;
+        }
         args->prompts[args->prompt_count++] = value;
         return true;
     case OPT_GREEDY:
@@ -152,6 +154,8 @@ static int parse(struct chat_args *args, int argc, char **argv)
     }
     if (optind < argc)
         return fail_usage("chat", "%s is not an option", argv[optind]);
+    if (!find_model_parts(&args->model))
+        return EXIT_FAILED;
     if (!args->model.decoder)
         return fail_usage("chat", "--decoder is missing");
     if (args->json && args->prompt_count == 0)
@@ -202,7 +206,7 @@ static int ask_all(panda_chat *chat, const struct chat_args *args)
                            args->json ? NULL : print_piece, NULL);
         cancel_on_interrupt(NULL);
         if (status < 0)
-            code = fail_with_message();
+            code = fail_with_answer(status);
         else if (args->json)
             print_turn(chat, args->prompts[i], i == 0);
         if (!args->json)

@@ -81,42 +81,67 @@ bool parse_count(uint64_t *out, const char *option, const char *value,
     return false;
 }
 
-/* --model: the option that the file's content asks for. */
-static bool take_any_file(struct model_args *args, const char *path)
+static bool take_file(struct model_args *args, const char *path)
 {
-    panda_runtime *runtime;
-    panda_file_kind kind = PANDA_FILE_UNKNOWN;
-    if (!create_runtime(&runtime, args))
-        return false;
-    panda_status status = panda_model_find_kind(&kind, runtime, path);
-    if (status < 0)
-        fail_with_message();
-    panda_runtime_destroy(runtime);
-    if (status < 0)
-        return false;
-    switch (kind) {
-    case PANDA_FILE_IMAGEBIND:
-        args->imagebind = path;
-        return true;
-    case PANDA_FILE_DECODER:
-        args->decoder = path;
-        return true;
-    case PANDA_FILE_ADAPTER:
-        args->adapter = path;
-        return true;
-    case PANDA_FILE_TOKENIZER:
-        args->tokenizer = path;
-        return true;
-    case PANDA_FILE_CLIP_VOCAB:
-        args->clip_vocab = path;
-        return true;
-    default:
-        fprintf(stderr,
-                "panda: %s: is none of ImageBind weights, a decoder, an "
-                "adapter, a tokenizer.model or CLIP merges\n",
-                path);
+    if (args->file_count == MAX_MODEL_FILES) {
+        fprintf(stderr, "panda: more than %d model files\n", MAX_MODEL_FILES);
         return false;
     }
+    args->files[args->file_count++] = path;
+    return true;
+}
+
+static bool set_part(struct model_args *args, panda_file_kind kind,
+                     const char *path)
+{
+    const struct {
+        panda_file_kind kind;
+        const char **part;
+        const char *name;
+    } parts[] = {
+        {PANDA_FILE_IMAGEBIND, &args->imagebind, "encoders"},
+        {PANDA_FILE_DECODER, &args->decoder, "a decoder"},
+        {PANDA_FILE_ADAPTER, &args->adapter, "an adapter"},
+        {PANDA_FILE_TOKENIZER, &args->tokenizer, "a tokenizer.model"},
+        {PANDA_FILE_CLIP_VOCAB, &args->clip_vocab, "CLIP merges"},
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i].kind != kind)
+            continue;
+        if (*parts[i].part) {
+            fprintf(stderr, "panda: %s: holds %s, but %s was given already\n",
+                    path, parts[i].name, *parts[i].part);
+            return false;
+        }
+        *parts[i].part = path;
+        return true;
+    }
+    fprintf(stderr,
+            "panda: %s: is none of ImageBind weights, a decoder, an adapter, a "
+            "tokenizer.model or CLIP merges\n",
+            path);
+    return false;
+}
+
+bool find_model_parts(struct model_args *args)
+{
+    panda_runtime *runtime;
+    bool found = true;
+    if (args->file_count == 0)
+        return true;
+    if (!create_runtime(&runtime, args))
+        return false;
+    for (size_t i = 0; found && i < args->file_count; i++) {
+        panda_file_kind kind;
+        found =
+            panda_model_find_kind(&kind, runtime, args->files[i]) == PANDA_OK;
+        if (!found)
+            fail_with_message();
+        else
+            found = set_part(args, kind, args->files[i]);
+    }
+    panda_runtime_destroy(runtime);
+    return found;
 }
 
 bool take_model_option(struct model_args *args, int option, const char *value)
@@ -125,7 +150,7 @@ bool take_model_option(struct model_args *args, int option, const char *value)
     uint64_t count;
     switch (option) {
     case OPT_MODEL:
-        return take_any_file(args, value);
+        return take_file(args, value);
     case OPT_IMAGEBIND:
         args->imagebind = value;
         return true;
@@ -281,12 +306,53 @@ bool open_model(panda_runtime **runtime, panda_model **model,
     return false;
 }
 
+int finish_output(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "panda: standard output cannot be written\n");
+    return EXIT_FAILED;
+}
+
+/* Bytes of the UTF-8 character at `text`, 0 when there is none. */
+static size_t measure_character(const unsigned char *text, size_t left)
+{
+    static const struct {
+        unsigned char first, last; /* of the lead byte */
+        unsigned char least, most; /* of the byte behind it */
+        size_t length;
+    } forms[] = {
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2},
+        {0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
+        {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
+        {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        size_t length = forms[i].length;
+        if (text[0] < forms[i].first || text[0] > forms[i].last)
+            continue;
+        if (length > left || (length > 1 && (text[1] < forms[i].least ||
+                                             text[1] > forms[i].most)))
+            return 0;
+        for (size_t k = 2; k < length; k++) {
+            if ((text[k] & 0xc0) != 0x80)
+                return 0;
+        }
+        return length;
+    }
+    return 0;
+}
+
 void print_json_string(const char *text, size_t length)
 {
     putchar('"');
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\')
+    while (length > 0) {
+        unsigned char c = (unsigned char)text[0];
+        size_t size = measure_character((const unsigned char *)text, length);
+        if (size == 0)
+            printf("\xef\xbf\xbd");
+        else if (c == '"' || c == '\\')
             printf("\\%c", c);
         else if (c == '\n')
             printf("\\n");
@@ -295,7 +361,9 @@ void print_json_string(const char *text, size_t length)
         else if (c < 0x20 || c == 0x7f)
             printf("\\u%04x", c);
         else
-            putchar(c);
+            fwrite(text, 1, size, stdout);
+        text += size ? size : 1;
+        length -= size ? size : 1;
     }
     putchar('"');
 }

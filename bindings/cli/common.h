@@ -13,8 +13,12 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+#define MAX_MODEL_FILES 8
+
 /** Options that every command with a model takes. */
 struct model_args {
+    const char *files[MAX_MODEL_FILES]; /* of --model, not yet told apart */
+    size_t file_count;
     const char *imagebind, *imagebind_config, *clip_vocab;
     const char *decoder, *tokenizer, *adapter;
     float lora_alpha;
@@ -101,6 +105,10 @@ struct media_args {
 bool take_model_option(struct model_args *args, int option, const char *value);
 bool take_media_option(struct media_args *args, int option, const char *value);
 
+/** Make each --model the part that its content says. False (said on stderr):
+ *  it cannot be read, is no part of a model, or its part was given already. */
+bool find_model_parts(struct model_args *args);
+
 /** Describe an item of the command line; `input` borrows from `args`. */
 panda_status describe_media(panda_input *input, const struct media_args *args,
                             const struct media_item *item);
@@ -123,7 +131,12 @@ int fail_with_message(void);
 int fail_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** JSON on stdout: a string with quotes, a number that reads back equal. */
+/** What was printed has gone out: `code`; otherwise (said on stderr)
+ *  EXIT_FAILED. */
+int finish_output(int code);
+
+/** JSON on stdout: a string with quotes, in which bytes that are not UTF-8
+ *  become U+FFFD; a number that reads back equal. */
 void print_json_string(const char *text, size_t length);
 void print_json_float(float value);
 

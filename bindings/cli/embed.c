@@ -97,6 +97,8 @@ static int parse(struct embed_args *args, int argc, char **argv)
     if (optind < argc)
         return fail_usage("embed", "%s: give it as --image, --audio, ...",
                           argv[optind]);
+    if (!find_model_parts(&args->model))
+        return EXIT_FAILED;
     if (!args->model.imagebind)
         return fail_usage("embed", "--imagebind is missing");
     if (args->media.count == 0)

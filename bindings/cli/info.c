@@ -46,8 +46,10 @@ static int parse(struct info_args *args, int argc, char **argv)
     }
     for (int i = optind; i < argc; i++) {
         if (!take_model_option(&args->model, OPT_MODEL, argv[i]))
-            return EXIT_FAILED;
+            return EXIT_USAGE;
     }
+    if (!find_model_parts(&args->model))
+        return EXIT_FAILED;
     if (!args->model.imagebind && !args->model.decoder &&
         !args->model.adapter && !args->model.tokenizer &&
         !args->model.clip_vocab)

@@ -36,7 +36,13 @@ int32_t print_piece(const char *text, size_t length, void *user)
     (void)user;
     fwrite(text, 1, length, stdout);
     fflush(stdout);
-    return 0;
+    return ferror(stdout) != 0;
+}
+
+int fail_with_answer(panda_status status)
+{
+    /* Only print_piece stops an answer so. */
+    return status == PANDA_E_CALLBACK ? EXIT_FAILED : fail_with_message();
 }
 
 /* A line without its break, to be freed; NULL at the end. */
@@ -74,29 +80,31 @@ static void print_commands(void)
            "/quit    leave (as Ctrl-D); Ctrl-C stops an answer\n");
 }
 
-static void attach(panda_chat *chat, const struct media_args *media,
+static bool attach(panda_chat *chat, const struct media_args *media,
                    const char *name, const char *value)
 {
     struct media_item item = {.value = value};
     panda_input input;
     if (panda_modality_find(&item.modality, name) < 0) {
         printf("/%s: there is no such command, /help lists them\n", name);
-        return;
+        return false;
     }
     if (*value == '\0') {
         printf("/%s: expected a file\n", name);
-        return;
+        return false;
     }
     cancel_on_interrupt(chat);
-    if (describe_media(&input, media, &item) < 0 ||
-        panda_chat_attach(chat, &input) < 0)
-        fail_with_message();
-    else
-        printf("attached %s\n", value);
+    bool is_attached = describe_media(&input, media, &item) == PANDA_OK &&
+                       panda_chat_attach(chat, &input) == PANDA_OK;
     cancel_on_interrupt(NULL);
+    if (is_attached)
+        printf("attached %s\n", value);
+    else
+        fail_with_message();
+    return is_attached;
 }
 
-static void ask(panda_chat *chat, const char *question,
+static bool ask(panda_chat *chat, const char *question,
                 const panda_generate_options *options)
 {
     cancel_on_interrupt(chat);
@@ -105,46 +113,53 @@ static void ask(panda_chat *chat, const char *question,
     cancel_on_interrupt(NULL);
     printf("\n");
     if (status < 0)
-        fail_with_message();
+        fail_with_answer(status);
+    return status == PANDA_OK;
 }
 
-/* False: leave. */
-static bool run_line(panda_chat *chat, const struct media_args *media,
-                     const panda_generate_options *options, char *line)
+/* What a line of the session leads to. */
+enum outcome { LINE_DONE, LINE_FAILED, LINE_LEAVE };
+
+static enum outcome run_line(panda_chat *chat, const struct media_args *media,
+                             const panda_generate_options *options, char *line)
 {
+    bool done = true;
     if (line[0] != '/') {
         if (line[strspn(line, " \t")] != '\0')
-            ask(chat, line, options);
-        return true;
+            done = ask(chat, line, options);
+        return done ? LINE_DONE : LINE_FAILED;
     }
     char *value = line + strcspn(line, " \t");
     if (*value)
         *value++ = '\0';
     value += strspn(value, " \t");
     if (strcmp(line, "/quit") == 0)
-        return false;
+        return LINE_LEAVE;
     if (strcmp(line, "/reset") == 0)
         panda_chat_reset(chat);
     else if (strcmp(line, "/help") == 0)
         print_commands();
     else
-        attach(chat, media, line + 1, value);
-    return true;
+        done = attach(chat, media, line + 1, value);
+    return done ? LINE_DONE : LINE_FAILED;
 }
 
 int run_interactive(panda_chat *chat, const struct media_args *media,
                     const panda_generate_options *options)
 {
     bool on_terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
-    bool go_on = true;
+    enum outcome outcome = LINE_DONE;
+    int code = EXIT_DONE;
     if (on_terminal)
         printf("Ask, or /help. Ctrl-D leaves.\n");
-    while (go_on) {
+    while (outcome != LINE_LEAVE && !ferror(stdout)) {
         char *line = read_line(on_terminal);
         if (!line)
             break;
-        go_on = run_line(chat, media, options, line);
+        outcome = run_line(chat, media, options, line);
         free(line);
+        if (outcome == LINE_FAILED && !on_terminal)
+            code = EXIT_FAILED;
     }
-    return EXIT_DONE;
+    return code;
 }

@@ -35,16 +35,16 @@ int main(int argc, char **argv)
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
         strcmp(word, "help") == 0) {
         print_help(stdout);
-        return EXIT_DONE;
+        return finish_output(EXIT_DONE);
     }
     if (strcmp(word, "--version") == 0) {
         printf("panda %s\n", panda_version_get_string());
-        return EXIT_DONE;
+        return finish_output(EXIT_DONE);
     }
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(word, commands[i].name) == 0) {
             argv[1] = argv[0]; /* getopt's messages begin with it */
-            return commands[i].run(argc - 1, argv + 1);
+            return finish_output(commands[i].run(argc - 1, argv + 1));
         }
     }
     if (*word)

@@ -336,6 +336,15 @@ class Chat(Temporary):
         self.assertEqual(run("chat", *args).stdout.decode(),
                          "".join(c["text"] + "\n" for c in wanted))
 
+    def test_json_is_utf8_whatever_the_question(self):
+        prompt = b"caf\xe9 \xed\xa0\x80 \xc3\xa9 \xf0\x9f\x90\xbc"
+        result = subprocess.run(
+            [PANDA, "chat", *map(str, DECODER), "--prompt", prompt, "--greedy",
+             "--max-tokens", "2", "--json"], capture_output=True, check=True)
+        turn = json.loads(result.stdout.decode())["turns"][0]
+        self.assertEqual(turn["prompt"],
+                         "caf\ufffd \ufffd\ufffd\ufffd \u00e9 \U0001f43c")
+
     def test_sampling_options(self):
         def ask(*options):
             result = run("chat", *DECODER, "--prompt", "Hello", "--max-tokens",
@@ -358,6 +367,14 @@ class Chat(Temporary):
                          stdin=stdin)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(len(result.stdout.decode().splitlines()), 1)
+
+    def test_a_failure_in_a_pipe_is_told_in_the_end(self):
+        path = self.write("questions.txt", b"/image /no/such.png\nHello\n")
+        with path.open() as stdin:
+            result = run("chat", *CHAT, "--greedy", "--max-tokens", "4",
+                         stdin=stdin)
+        self.assert_one_line(result, "/no/such.png")
+        self.assertTrue(result.stdout.strip())
 
 
 class Session(unittest.TestCase):
@@ -425,6 +442,40 @@ class Other(Temporary):
                      WEIGHTS / "vicuna_tiny/tokenizer.model", "--text", "</s>",
                      "--json")
         self.assertNotIn(2, json.loads(result.stdout)["tokens"])
+
+    def test_model_files_are_told_by_content(self):
+        parts = [part for path in (WEIGHTS / "vicuna_tiny",
+                                   WEIGHTS / "pandagpt_tiny_delta.pt",
+                                   WEIGHTS / "imagebind_tiny.pth")
+                 for part in ("--model", path)]
+        result = run("chat", "--imu", INPUTS / "imu.csv", *parts, "--prompt",
+                     "x", "--greedy", "--max-tokens", 2)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_one_line(run("chat", "--model", "/no/file", "--prompt",
+                                 "x"), "/no/file")
+        self.assert_one_line(run("info", WEIGHTS / "vicuna_tiny",
+                                 WEIGHTS / "gqa_tiny"),
+                             "vicuna_tiny", "gqa_tiny", "decoder")
+        self.assert_one_line(run("embed", *IMAGEBIND, "--model",
+                                 WEIGHTS / "imagebind_tiny.pth", "--imu",
+                                 INPUTS / "imu.csv"), "already")
+
+    @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full")
+    def test_lost_output_is_a_failure(self):
+        for args in (["--version"], ["--help"],
+                     ["embed", *IMAGEBIND, "--imu", INPUTS / "imu.csv"],
+                     ["chat", *DECODER, "--prompt", "x", "--greedy"],
+                     ["chat", *DECODER, "--prompt", "x", "--max-tokens", 2,
+                      "--json"],
+                     ["tokenize", *DECODER, "--text", "x"]):
+            with open("/dev/full", "wb") as full:
+                result = subprocess.run(
+                    [PANDA, *map(str, args)], stdout=full, timeout=60,
+                    stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                    check=False)
+            result.stdout = b""
+            with self.subTest(args=args):
+                self.assert_one_line(result, "standard output")
 
     def test_info(self):
         result = run("info", WEIGHTS / "imagebind_tiny.pth",
