@@ -202,6 +202,17 @@ static void print_towers(const panda_model *model, const panda_model_info *i)
     }
 }
 
+static void print_lora(const panda_model_info *i)
+{
+    if (!(i->parts & PANDA_PART_LORA))
+        return;
+    printf("LoRA: rank %u", i->lora_rank);
+    if (i->parts & PANDA_PART_DECODER) /* it decides how they join */
+        printf(", alpha %g, %s", (double)i->lora_alpha,
+               i->lora_merged ? "merged" : "as a side path");
+    printf("\n");
+}
+
 static void print_text(const panda_model *model, const panda_model_info *i,
                        const panda_cpu_features *cpu, uint32_t missing)
 {
@@ -214,10 +225,7 @@ static void print_text(const panda_model *model, const panda_model_info *i,
                "heads, context %u\n",
                i->decoder_format, i->hidden_dim, i->layers, i->heads,
                i->kv_heads, i->context_length);
-    if (i->parts & PANDA_PART_LORA)
-        printf("LoRA: rank %u, alpha %g, %s\n", i->lora_rank,
-               (double)i->lora_alpha,
-               i->lora_merged ? "merged" : "as a side path");
+    print_lora(i);
     if (i->parts & PANDA_PART_TOKENIZER)
         printf("vocabulary: %u pieces\n", i->vocab_size);
     printf("memory: %.1f MB mapped, %.1f MB on the heap\n",
