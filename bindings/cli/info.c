@@ -106,7 +106,7 @@ static const struct word cpu_words[] = {
 };
 
 static const struct word provider_words[] = {
-    {PANDA_PROVIDER_NONE, "own"},
+    {PANDA_PROVIDER_NONE, "builtin"},
     {PANDA_PROVIDER_OPENBLAS, "openblas"},
     {PANDA_PROVIDER_ONEDNN, "onednn"},
     {0},
@@ -234,7 +234,7 @@ static void print_text(const panda_model *model, const panda_model_info *i,
     print_words(cpu_words, cpu->detected, "", " ");
     printf("; used ");
     print_words(cpu_words, cpu->used, "", " ");
-    printf("; products by ");
+    printf("; matrix products by ");
     print_words(provider_words, cpu->providers, "", " ");
     printf("\n");
     for (size_t p = 0; p < PARTS; p++) {

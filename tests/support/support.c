@@ -15,12 +15,18 @@
 #define PATHS 8
 #define PATH_SIZE 1024
 
+/* Of test_context; released when the tests of this process are done. */
+static struct pnd_kernels kernels;
+static struct pnd_context context;
+
 int test_run(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    pnd_pool_destroy(context.pool);
+    context.pool = NULL;
     return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -61,8 +67,6 @@ static uint64_t number_in(const char *variable, uint64_t otherwise)
 
 const struct pnd_context *test_context(void)
 {
-    static struct pnd_kernels kernels;
-    static struct pnd_context context;
     if (context.pool)
         return &context;
     uint64_t mask = number_in("PANDA_TEST_CPU_MASK", UINT64_MAX);
