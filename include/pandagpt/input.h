@@ -179,7 +179,8 @@ typedef struct panda_input {
     panda_source source;
     panda_element element; /**< RAW: type of one element */
     const char *path;      /**< PATH: borrowed */
-    const void *data;      /**< BYTES, RAW: borrowed, first byte */
+    const void *data;      /**< BYTES, RAW: borrowed, first byte; any address,
+                                aligned or not */
     uint64_t size;         /**< BYTES, RAW: bytes at `data` */
     uint32_t width;        /**< RAW pixels: columns */
     uint32_t height;       /**< RAW pixels: rows */
@@ -242,7 +243,7 @@ PANDA_API panda_status panda_input_init_video(panda_input *input,
 
 /** Describe raw audio: `count` samples of each of `channels` interleaved
  *  channels; f32 in [-1, 1], or i16.
- *  @param rate samples per second, 1000..768000
+ *  @param rate samples per second, a whole number, 1000..768000
  *  @since 0.1 */
 PANDA_API panda_status panda_input_init_audio(
     panda_input *input, uint32_t struct_size, const void *samples,

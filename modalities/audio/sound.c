@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 #define MIN_RATE 1000
 #define MAX_RATE 768000
@@ -14,14 +15,17 @@ static int64_t read_raw(struct pnd_sound *sound, float *out, size_t frames)
 {
     size_t values = frames * sound->channels;
     size_t first = (size_t)sound->position * sound->channels;
+    /* Copied, because the host's samples may lie at any address. */
     if (sound->element == PANDA_ELEMENT_F32) {
-        const float *in = (const float *)sound->samples + first;
-        for (size_t i = 0; i < values; i++)
-            out[i] = in[i];
+        memcpy(out, (const char *)sound->samples + first * sizeof *out,
+               values * sizeof *out);
     } else {
-        const int16_t *in = (const int16_t *)sound->samples + first;
-        for (size_t i = 0; i < values; i++)
-            out[i] = in[i] * (1.0f / 32768);
+        const char *in = (const char *)sound->samples + first * sizeof(int16_t);
+        for (size_t i = 0; i < values; i++) {
+            int16_t value;
+            memcpy(&value, in + i * sizeof value, sizeof value);
+            out[i] = value * (1.0f / 32768);
+        }
     }
     return (int64_t)frames;
 }

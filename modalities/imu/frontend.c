@@ -173,7 +173,14 @@ static panda_status borrow_raw(struct recording *r,
                              input->size, input->count);
     *r = (struct recording){.values = input->data, .samples = input->count,
                             .sample_step = CHANNELS, .channel_step = 1};
-    return check_samples(host, r->samples, expected, options);
+    panda_status status = check_samples(host, r->samples, expected, options);
+    if (status < 0 || (uintptr_t)input->data % sizeof(float) == 0)
+        return status;
+    status = alloc_values(r, host); /* at an address that floats may have */
+    if (status == PANDA_OK)
+        memcpy(r->memory, input->data,
+               (size_t)r->samples * CHANNELS * sizeof(float));
+    return status;
 }
 
 static panda_status open_recording(struct recording *r,

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api_model.h"
@@ -82,6 +83,53 @@ START_TEST(raw_inputs_must_fit_their_description)
     /* The session lives on. */
     input = api_picture(1);
     panda_embedding_unref(encode(&input, PANDA_OUTPUT_DEFAULT));
+}
+END_TEST
+
+/* The same raw data at an address that no float has (undefined behaviour
+ * sanitizers see who reads it as floats all the same). */
+static void compare_unaligned(panda_input input)
+{
+    uint8_t *copy = malloc((size_t)input.size + 1);
+    ck_assert_ptr_nonnull(copy);
+    panda_embedding *aligned = encode(&input, PANDA_OUTPUT_UNIT);
+    memcpy(copy + 1, input.data, (size_t)input.size);
+    input.data = copy + 1;
+    panda_embedding *unaligned = encode(&input, PANDA_OUTPUT_UNIT);
+    float similarity;
+    ck_assert_ok(
+        panda_embedding_get_similarity(aligned, unaligned, &similarity));
+    ck_assert_float_eq_tol(similarity, 1, 1e-6f);
+    panda_embedding_unref(aligned);
+    panda_embedding_unref(unaligned);
+    free(copy);
+}
+
+START_TEST(raw_inputs_may_lie_anywhere)
+{
+    enum { COUNT = 6 * 2000 };
+    static float floats[COUNT];
+    static int16_t integers[COUNT];
+    panda_input input;
+    const uint32_t size = sizeof input;
+    for (int i = 0; i < COUNT; i++) {
+        floats[i] = (float)(i * 7919 % 1000) / 1000;
+        integers[i] = (int16_t)(i * 7919 % 20000);
+    }
+    ck_assert_ok(panda_input_init_audio(&input, size, floats, COUNT, 1, 16000,
+                                        PANDA_ELEMENT_F32));
+    compare_unaligned(input);
+    ck_assert_ok(panda_input_init_audio(&input, size, integers, COUNT, 1, 16000,
+                                        PANDA_ELEMENT_I16));
+    compare_unaligned(input);
+    ck_assert_ok(panda_input_init_imu(&input, size, floats, 2000, 200));
+    compare_unaligned(input);
+    ck_assert_ok(panda_input_init_depth(&input, size, floats, 100, 120,
+                                        PANDA_ELEMENT_F32, 0));
+    compare_unaligned(input);
+    ck_assert_ok(panda_input_init_depth(&input, size, integers, 100, 120,
+                                        PANDA_ELEMENT_U16, 0));
+    compare_unaligned(input);
 }
 END_TEST
 
@@ -295,6 +343,7 @@ int main(void)
     TCase *tc = tcase_create("encoder_api");
     tcase_add_checked_fixture(tc, open_model, close_model);
     tcase_add_test(tc, raw_inputs_must_fit_their_description);
+    tcase_add_test(tc, raw_inputs_may_lie_anywhere);
     tcase_add_test(tc, wrong_files_are_refused_by_name);
     tcase_add_test(tc, outputs_relate_as_documented);
     tcase_add_test(tc, batch_equals_single_inputs_and_fails_as_one);
