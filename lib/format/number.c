@@ -33,6 +33,64 @@ static void add_digit(struct digits *d, char c, bool fraction)
     d->exponent -= fraction;
 }
 
+/* Numbers of 64 significant bits, since long double is no wider than double on
+ * some machines: value = mantissa * 2^exponent, the highest bit set. */
+struct wide {
+    uint64_t mantissa;
+    int32_t exponent;
+};
+
+static struct wide multiply(struct wide a, struct wide b)
+{
+    const uint64_t mask = UINT32_MAX;
+    uint64_t a1 = a.mantissa >> 32, a0 = a.mantissa & mask;
+    uint64_t b1 = b.mantissa >> 32, b0 = b.mantissa & mask;
+    uint64_t low = a0 * b0, cross = a1 * b0 + (low >> 32);
+    uint64_t other = a0 * b1 + (cross & mask);
+    uint64_t high = a1 * b1 + (cross >> 32) + (other >> 32);
+    struct wide product = {high, a.exponent + b.exponent + 64};
+    uint64_t rest = other << 32 | (low & mask);
+    if (!(high >> 63)) {
+        product.mantissa = high << 1 | rest >> 63;
+        product.exponent--;
+        rest <<= 1;
+    }
+    if (rest >> 63 && product.mantissa != UINT64_MAX)
+        product.mantissa++;
+    return product;
+}
+
+/* mantissa * 10^exponent; each of up to ten roundings is 2^-64 of it. */
+static double scale_wide(uint64_t mantissa, int64_t exponent)
+{
+    /* 10^(2^i) and 10^-(2^i) */
+    static const struct wide powers[2][9] = {
+        {
+            {0xa000000000000000, -60}, {0xc800000000000000, -57},
+            {0x9c40000000000000, -50}, {0xbebc200000000000, -37},
+            {0x8e1bc9bf04000000, -10}, {0x9dc5ada82b70b59e, 43},
+            {0xc2781f49ffcfa6d5, 149}, {0x93ba47c980e98ce0, 362},
+            {0xaa7eebfb9df9de8e, 787},
+        },
+        {
+            {0xcccccccccccccccd, -67}, {0xa3d70a3d70a3d70a, -70},
+            {0xd1b71758e219652c, -77}, {0xabcc77118461cefd, -90},
+            {0xe69594bec44de15b, -117}, {0xcfb11ead453994ba, -170},
+            {0xa87fea27a539e9a5, -276}, {0xddd0467c64bce4a1, -489},
+            {0xc0314325637a193a, -914},
+        },
+    };
+    struct wide value = {mantissa, 0};
+    uint64_t n = (uint64_t)(exponent < 0 ? -exponent : exponent);
+    for (; !(value.mantissa >> 63); value.exponent--)
+        value.mantissa <<= 1;
+    for (int i = 0; n; n >>= 1, i++) {
+        if (n & 1)
+            value = multiply(value, powers[exponent < 0][i]);
+    }
+    return ldexp((double)value.mantissa, value.exponent);
+}
+
 static double scale(uint64_t mantissa, int64_t exponent)
 {
     static const double exact[] = {
@@ -42,19 +100,9 @@ static double scale(uint64_t mantissa, int64_t exponent)
     if (mantissa <= (uint64_t)1 << 53 && exponent >= -22 && exponent <= 22)
         return exponent < 0 ? (double)mantissa / exact[-exponent]
                             : (double)mantissa * exact[exponent];
-    if (mantissa == 0)
+    if (mantissa == 0 || exponent < -MAX_EXPONENT)
         return 0;
-    if (exponent > MAX_EXPONENT)
-        return INFINITY;
-    if (exponent < -MAX_EXPONENT)
-        return 0;
-    long double value = (long double)mantissa, power = 10;
-    uint64_t n = (uint64_t)(exponent < 0 ? -exponent : exponent);
-    for (; n; n >>= 1, power *= power) {
-        if (n & 1)
-            value = exponent < 0 ? value / power : value * power;
-    }
-    return (double)value;
+    return exponent > MAX_EXPONENT ? INFINITY : scale_wide(mantissa, exponent);
 }
 
 /* Reads "e+12" at s[i]; returns the position behind it, or 0 when malformed. */
