@@ -131,6 +131,10 @@ int fail_with_message(void);
 int fail_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+#ifdef __clang_analyzer__ /* sees one file at a time: what it returns */
+#  define fail_usage(...) (fail_usage(__VA_ARGS__), EXIT_USAGE)
+#endif
+
 /** What was printed has gone out: `code`; otherwise (said on stderr)
  *  EXIT_FAILED. */
 int finish_output(int code);

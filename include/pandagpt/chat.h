@@ -135,7 +135,7 @@ PANDA_API panda_status panda_chat_get_turn(const panda_chat *chat,
 PANDA_API panda_status panda_chat_reset(panda_chat *chat);
 
 /** Ask the running call, if any, to return PANDA_E_CANCELLED soon.
- *  Thread safety: any thread.
+ *  Thread safety: any thread; signal handlers, too.
  *  @since 0.1 */
 PANDA_API void panda_chat_cancel(panda_chat *chat);
 

@@ -178,7 +178,7 @@ PANDA_API panda_status panda_decoder_reset(panda_decoder *decoder,
                                            uint32_t keep);
 
 /** Ask the running call, if any, to return PANDA_E_CANCELLED soon.
- *  Thread safety: any thread.
+ *  Thread safety: any thread; signal handlers, too.
  *  @since 0.1 */
 PANDA_API void panda_decoder_cancel(panda_decoder *decoder);
 

@@ -110,7 +110,7 @@ panda_encoder_encode_batch(panda_embedding **out, panda_encoder *encoder,
                            const panda_encode_options *options);
 
 /** Ask the running call, if any, to return PANDA_E_CANCELLED soon.
- *  Thread safety: any thread.
+ *  Thread safety: any thread; signal handlers, too.
  *  @since 0.1 */
 PANDA_API void panda_encoder_cancel(panda_encoder *encoder);
 

@@ -107,7 +107,7 @@ void pnd_stop_destroy(struct pnd_stop *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; s->needles && i < s->count; i++) {
         pnd_free(s->alloc, s->needles[i].text);
         pnd_free(s->alloc, s->needles[i].retry);
     }

@@ -101,7 +101,7 @@ static panda_status take_type(struct pnd_gguf_cursor *c,
 static panda_status take_array(struct pnd_gguf_cursor *c,
                                enum pnd_gguf_type *type, size_t *count)
 {
-    uint64_t items;
+    uint64_t items = 0;
     panda_status status = take_type(c, type);
     if (status == PANDA_OK)
         status = pnd_gguf_take_u64(c, &items);
@@ -383,7 +383,7 @@ bool pnd_gguf_get_integer(const struct pnd_gguf_value *value, size_t index,
         *out = p[0];
         return true;
     case PND_GGUF_I8:
-        *out = (int8_t)p[0];
+        *out = (int64_t)(int8_t)p[0];
         return true;
     case PND_GGUF_U16:
         *out = pnd_read_le16(p);

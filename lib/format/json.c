@@ -300,8 +300,7 @@ static panda_status parse_value(struct parser *p, struct pnd_json_value *v)
 {
     skip_space(p);
     v->offset = p->at;
-    char c = p->at < p->size ? p->text[p->at] : '\0';
-    switch (c) {
+    switch (p->at < p->size ? p->text[p->at] : '\0') {
     case '{':
         v->type = PND_JSON_OBJECT;
         return parse_nested(p, v);

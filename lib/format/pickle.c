@@ -104,7 +104,7 @@ static panda_status push_items(struct machine *m, enum pnd_pickle_kind kind,
     panda_status status = reserve(m, items, count);
     if (status < 0)
         return status;
-    if (count)
+    if (count && values)
         memcpy(items->values, values, count * sizeof *values);
     items->count = count;
     return push(m, (struct pnd_pickle_value){kind, {.items = items}});

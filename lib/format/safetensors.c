@@ -99,7 +99,7 @@ static panda_status add_tensor(struct reader *r,
                                        .name_length = strlen(tensor->key)};
     const struct pnd_json_value *shape = pnd_json_find(tensor, "shape"),
                                 *span = pnd_json_find(tensor, "data_offsets");
-    int64_t offsets[2];
+    int64_t offsets[2] = {0};
     panda_status status = read_dtype(r, tensor, &source.dtype);
     if (status < 0)
         return status;

@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#undef pnd_host_fail /* what an analyser sees instead */
+#undef pnd_host_fail_memory
+
 #define MESSAGE_SIZE 401 /* what a host copies, and the end */
 
 panda_status pnd_host_fail(const panda_frontend_host *host,

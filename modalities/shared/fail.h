@@ -23,6 +23,13 @@ panda_status pnd_host_fail(const panda_frontend_host *host,
 /** PANDA_E_MEMORY with its standard sentence. */
 panda_status pnd_host_fail_memory(const panda_frontend_host *host);
 
+#ifdef __clang_analyzer__ /* sees one file at a time: what the two return */
+#  define pnd_host_fail(host, status, ...) \
+    (pnd_host_fail(host, status, __VA_ARGS__), (status))
+#  define pnd_host_fail_memory(host) \
+    (pnd_host_fail_memory(host), PANDA_E_MEMORY)
+#endif
+
 /** PANDA_E_CANCELLED when the call was cancelled, PANDA_OK otherwise. */
 panda_status pnd_host_check_cancel(const panda_frontend_host *host);
 
