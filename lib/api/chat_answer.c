@@ -142,7 +142,7 @@ static panda_status answer_as_reference(struct listener *l)
     panda_status status = PANDA_OK;
     size_t count = 0;
     while (count < limit && status == PANDA_OK) {
-        panda_token token;
+        panda_token token = 0;
         /* Room first: what the decoder has taken in must be noted. */
         status = pnd_buffer_reserve(&chat->tokens, sizeof token);
         if (status == PANDA_OK)

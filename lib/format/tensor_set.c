@@ -198,7 +198,7 @@ panda_status pnd_tensor_set_add(struct pnd_weights *w,
                                 const struct pnd_tensor_source *s)
 {
     const size_t size = pnd_dtype_get_size(s->dtype);
-    struct extent extent;
+    struct extent extent = {0};
     struct pnd_tensor t = {.dtype = s->dtype, .rank = s->rank};
     panda_status status = check_name(w, s);
     if (status == PANDA_OK)

@@ -191,7 +191,7 @@ static panda_status read_merges(struct pnd_bpe *out,
             status = pnd_merges_add_line(&out->merges, &out->vocabulary,
                                          merge->string, merge->length);
         else if (merge->type == PND_JSON_ARRAY && merge->length == 2 &&
-                 left->type == PND_JSON_STRING &&
+                 right && left->type == PND_JSON_STRING &&
                  right->type == PND_JSON_STRING)
             status = pnd_merges_add(&out->merges, &out->vocabulary,
                                     left->string, left->length,

@@ -151,7 +151,7 @@ static panda_status count_frames(struct pnd_sound *sound, SF_INFO *info)
 
 panda_status pnd_sound_open_file(struct pnd_sound *sound)
 {
-    SF_INFO info;
+    SF_INFO info = {0};
     sound->ops = &forward_ops;
     panda_status status = pnd_riff_check_whole(sound->host, &sound->source);
     if (status == PANDA_OK)

@@ -24,7 +24,7 @@ static int64_t read_raw(struct pnd_sound *sound, float *out, size_t frames)
         for (size_t i = 0; i < values; i++) {
             int16_t value;
             memcpy(&value, in + i * sizeof value, sizeof value);
-            out[i] = value * (1.0f / 32768);
+            out[i] = (float)value * (1.0f / 32768);
         }
     }
     return (int64_t)frames;

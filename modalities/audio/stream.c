@@ -122,7 +122,7 @@ static panda_status grow(struct pnd_stream *stream, size_t size)
     const panda_frontend_host *host = stream->host;
     size_t kept = (size_t)(stream->end - stream->first);
     float **signals[PND_STREAM_SIGNALS] = {&stream->lead, &stream->mix};
-    for (uint32_t s = 0; s < stream->signals; s++) {
+    for (uint32_t s = 0; s < stream->signals && s < PND_STREAM_SIGNALS; s++) {
         float *grown = pnd_host_alloc(host, size, sizeof *grown);
         if (!grown)
             return pnd_host_fail_memory(host);

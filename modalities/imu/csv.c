@@ -190,7 +190,8 @@ static panda_status fail_field(const struct pnd_csv *csv, uint64_t line,
     char shown[33]; /* bytes that may be anything must not reach a message */
     size_t length = 0;
     for (; field.at < field.end && length < sizeof shown - 1; field.at++)
-        shown[length++] = *field.at >= 32 && *field.at < 127 ? *field.at : '?';
+        shown[length++] =
+            (char)(*field.at >= 32 && *field.at < 127 ? *field.at : '?');
     shown[length] = '\0';
     return pnd_host_fail(csv->host, PANDA_E_FORMAT,
                          "line %" PRIu64 ", column %s: \"%s\" found, expected "

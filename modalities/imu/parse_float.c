@@ -11,8 +11,8 @@
 #define MAX_DIGITS 120
 #define MAX_EXPONENT 100000 /* any beyond gives 0 or infinity all the same */
 
-#define FLOAT_BITS 24   /* of a float's significand */
-#define LOWEST_BIT -149 /* of the smallest float */
+#define FLOAT_BITS 24     /* of a float's significand */
+#define LOWEST_BIT (-149) /* of the smallest float */
 
 struct decimal {
     uint32_t count;                 /* digits kept; 0 for zero */

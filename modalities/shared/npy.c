@@ -81,7 +81,7 @@ static panda_status fail_header(const struct cursor *c, const char *expected)
     char found[16];
     size_t length = 0;
     for (const char *p = c->at; p < c->end && length < 12; p++)
-        found[length++] = *p >= 32 && *p < 127 ? *p : '?';
+        found[length++] = (char)(*p >= 32 && *p < 127 ? *p : '?');
     found[length] = '\0';
     return pnd_host_fail(c->host, PANDA_E_FORMAT,
                          "the NumPy header has \"%s\", expected %s", found,

@@ -23,7 +23,7 @@ static bool in_ranges(uint32_t c, const struct range *ranges, size_t count)
 }
 
 #define IN_RANGES(c, ranges) \
-    in_ranges(c, ranges, sizeof ranges / sizeof *(ranges))
+    in_ranges(c, ranges, sizeof(ranges) / sizeof *(ranges))
 
 static utf8proc_category_t get_category(uint32_t c)
 {
