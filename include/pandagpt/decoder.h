@@ -164,6 +164,22 @@ panda_decoder_next_token(panda_decoder *decoder, panda_token *out,
 PANDA_API panda_status panda_decoder_read_logits(panda_decoder *decoder,
                                                  float *logits, size_t count);
 
+/** Copy out the logits after each of `positions` positions in use, from `first`
+ *  on: what the model expected next at every place of a text (perplexity, the
+ *  likelihood of given answers).
+ *  @param logits gives [positions, vocabulary size]
+ *  @param count must equal `positions` times the vocabulary size
+ *  @return PANDA_OK; PANDA_E_ARGUMENT when not all of the positions are in use;
+ *          PANDA_E_SHAPE; PANDA_E_CANCELLED. Equal to what
+ *          panda_decoder_read_logits gives, within rounding
+ *  Thread safety: one thread at a time.
+ *  @since 0.1 */
+PANDA_API panda_status panda_decoder_read_logits_at(panda_decoder *decoder,
+                                                    uint32_t first,
+                                                    uint32_t positions,
+                                                    float *logits,
+                                                    size_t count);
+
 /** Positions used: what was pushed and generated. 0 for NULL.
  *  Thread safety: one thread at a time.
  *  @since 0.1 */

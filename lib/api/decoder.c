@@ -173,6 +173,30 @@ panda_status panda_decoder_read_logits(panda_decoder *decoder, float *logits,
     return PANDA_OK;
 }
 
+panda_status panda_decoder_read_logits_at(panda_decoder *decoder,
+                                          uint32_t first, uint32_t positions,
+                                          float *logits, size_t count)
+{
+    PND_ENTER();
+    PANDA_CHECK_POINTER(decoder);
+    PANDA_CHECK_ARG(logits || count == 0, "read_logits_at: logits is NULL");
+    uint32_t used = pnd_session_get_positions(decoder->session);
+    PANDA_CHECK_ARG(first <= used && positions <= used - first,
+                    "read_logits_at: %u positions from %u on, there are %u",
+                    positions, first, used);
+    uint32_t size =
+        pnd_llama_get_dims(decoder->model->llama)->config.vocab_size;
+    if (count != (uint64_t)positions * size)
+        return pnd_fail(PANDA_E_SHAPE,
+                        "%u positions of a vocabulary of %u, asked for %zu "
+                        "logits",
+                        positions, size, count);
+    atomic_store(&decoder->cancelled, 0);
+    struct pnd_watch watch = {.cancelled = &decoder->cancelled};
+    return pnd_session_read_logits(decoder->session, first, positions, logits,
+                                   &watch);
+}
+
 uint32_t panda_decoder_get_positions(const panda_decoder *decoder)
 {
     return decoder ? pnd_session_get_positions(decoder->session) : 0;

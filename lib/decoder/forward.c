@@ -40,7 +40,7 @@ static size_t get_work(const struct pnd_llama *llama, uint32_t rows,
     const struct pnd_attention_shape shape =
         get_attention(llama, rows, context);
     size_t work = get_max(pnd_attention_get_scratch(ctx, &shape),
-                          pnd_linear_get_scratch(ctx, &llama->output, 1));
+                          pnd_linear_get_scratch(ctx, &llama->output, rows));
     for (uint32_t i = 0; i < llama->dims.config.layers; i++) {
         const struct pnd_llama_layer *l = &llama->layers[i];
         const struct pnd_linear *const linears[] = {
@@ -185,12 +185,13 @@ panda_status pnd_forward_run(struct pnd_forward *f, uint32_t first,
     return PANDA_OK;
 }
 
-void pnd_forward_compute_logits(struct pnd_forward *f, uint32_t position)
+void pnd_forward_compute_logits(struct pnd_forward *f, uint32_t first,
+                                uint32_t rows, float *logits)
 {
     const struct pnd_llama_config *c = &f->llama->dims.config;
     const struct pnd_scratch *s = &f->scratch;
-    pnd_rows_rms_norm(f->ctx, 1, c->hidden,
-                      pnd_kv_cache_get_final(&f->cache, position),
+    pnd_rows_rms_norm(f->ctx, rows, c->hidden,
+                      pnd_kv_cache_get_final(&f->cache, first),
                       f->llama->norm, c->rms_eps, s->normed);
-    pnd_linear_run(f->ctx, &f->llama->output, 1, s->normed, s->logits, s->work);
+    pnd_linear_run(f->ctx, &f->llama->output, rows, s->normed, logits, s->work);
 }

@@ -54,7 +54,9 @@ panda_status pnd_forward_run(struct pnd_forward *f, uint32_t first,
                              uint32_t rows, const struct pnd_watch *watch,
                              double begin, double end);
 
-/** Logits after `position`, which is in the cache, into scratch.logits. */
-void pnd_forward_compute_logits(struct pnd_forward *f, uint32_t position);
+/** Logits after each of the positions [first, first + rows), which are in the
+ *  cache, into `logits` [rows, vocab_size]. */
+void pnd_forward_compute_logits(struct pnd_forward *f, uint32_t first,
+                                uint32_t rows, float *logits);
 
 #endif

@@ -62,6 +62,12 @@ panda_status pnd_session_push_vectors(struct pnd_session *s,
  *  NULL when the session is empty. Borrowed until the next call. */
 const float *pnd_session_get_logits(struct pnd_session *s);
 
+/** Logits after each of the positions [first, first + count), all in use, into
+ *  `logits` [count, vocab_size]. */
+panda_status pnd_session_read_logits(struct pnd_session *s, uint32_t first,
+                                     uint32_t count, float *logits,
+                                     const struct pnd_watch *watch);
+
 /** Receives the residual stream, for tests: `layer` 0..layers-1 is the input
  *  of that layer, `layers` is after the final norm; [rows, hidden]. */
 typedef void (*pnd_hidden_fn)(uint32_t layer, uint32_t rows,

@@ -140,9 +140,28 @@ const float *pnd_session_get_logits(struct pnd_session *s)
     if (s->positions == 0)
         return NULL;
     if (!s->have_logits)
-        pnd_forward_compute_logits(&s->forward, s->positions - 1);
+        pnd_forward_compute_logits(&s->forward, s->positions - 1, 1,
+                                   s->forward.scratch.logits);
     s->have_logits = true;
     return s->forward.scratch.logits;
+}
+
+panda_status pnd_session_read_logits(struct pnd_session *s, uint32_t first,
+                                     uint32_t count, float *logits,
+                                     const struct pnd_watch *watch)
+{
+    const size_t vocab_size = s->forward.llama->dims.config.vocab_size;
+    for (uint32_t done = 0; done < count;) {
+        const uint32_t left = count - done;
+        const uint32_t rows = left < s->chunk ? left : s->chunk;
+        panda_status status = pnd_watch_check(watch, (double)done / count);
+        if (status < 0)
+            return status;
+        pnd_forward_compute_logits(&s->forward, first + done, rows,
+                                   logits + done * vocab_size);
+        done += rows;
+    }
+    return PANDA_OK;
 }
 
 void pnd_session_set_trace(struct pnd_session *s, pnd_hidden_fn fn, void *user)

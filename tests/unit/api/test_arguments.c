@@ -104,6 +104,8 @@ START_TEST(missing_pointers_to_data_are_refused)
     REFUSES(panda_decoder_push_prefix(decoder, NULL));
     REFUSES(panda_decoder_next_token(decoder, NULL, NULL));
     REFUSES(panda_decoder_read_logits(decoder, NULL, 1));
+    REFUSES(panda_decoder_read_logits_at(decoder, 0, 0, NULL, 1));
+    REFUSES(panda_decoder_read_logits_at(NULL, 0, 0, NULL, 0));
     REFUSES(panda_decoder_get_stats(decoder, NULL));
     REFUSES(panda_decoder_generate(NULL, NULL, NULL, NULL));
     REFUSES(panda_decoder_reset(NULL, 0));

@@ -64,6 +64,14 @@ START_TEST(decoder_states_and_limits)
                     PANDA_E_ARGUMENT, "-1");
     tokens[1] = 6;
     ck_assert_ok(panda_decoder_push_tokens(decoder, tokens, 3));
+    float logits[1];
+    ck_assert_fails(panda_decoder_read_logits_at(decoder, 2, 2, logits, 1),
+                    PANDA_E_ARGUMENT, "2 positions from 2 on, there are 3");
+    ck_assert_fails(panda_decoder_read_logits_at(decoder, 4, 0, logits, 0),
+                    PANDA_E_ARGUMENT, "from 4 on");
+    ck_assert_fails(panda_decoder_read_logits_at(decoder, 0, 3, logits, 1),
+                    PANDA_E_SHAPE, "asked for 1");
+    ck_assert_ok(panda_decoder_read_logits_at(decoder, 3, 0, NULL, 0));
     ck_assert_fails(panda_decoder_reset(decoder, 4), PANDA_E_ARGUMENT, "4");
     ck_assert_ok(panda_decoder_reset(decoder, 2));
     ck_assert_uint_eq(panda_decoder_get_positions(decoder), 2);

@@ -90,6 +90,30 @@ START_TEST(long_prompts_equal_the_reference)
 }
 END_TEST
 
+START_TEST(all_positions_have_logits)
+{
+    const size_t vocab = tiny.config.vocab_size;
+    struct reference r = {.tiny = &tiny, .weights = &file};
+    struct reference_result expected = reference_run(&r, tokens, NULL, COUNT);
+    float *found = malloc(COUNT * vocab * sizeof *found);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, NULL));
+    ck_assert_ok(pnd_session_read_logits(session, 0, COUNT, found, NULL));
+    test_assert_close("all logits", found, expected.logits, COUNT * vocab,
+                      1e-4);
+    keep_logits(logits);
+    ck_assert_ok(pnd_session_read_logits(session, 200, 2, found, NULL));
+    test_assert_close("two of them", found, expected.logits + 200 * vocab,
+                      2 * vocab, 1e-4);
+    assert_logits_equal(logits); /* the last ones stay */
+    atomic_int cancelled = 1;
+    struct pnd_watch watch = {.cancelled = &cancelled};
+    ck_assert_fails(pnd_session_read_logits(session, 0, COUNT, found, &watch),
+                    PANDA_E_CANCELLED, "cancelled");
+    free(found);
+    reference_free(&expected);
+}
+END_TEST
+
 START_TEST(one_by_one_equals_all_at_once)
 {
     ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, NULL));
@@ -376,6 +400,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, an_empty_session_has_no_logits);
     tcase_add_test(tc, long_prompts_equal_the_reference);
+    tcase_add_test(tc, all_positions_have_logits);
     tcase_add_test(tc, one_by_one_equals_all_at_once);
     tcase_add_test(tc, vectors_equal_the_tokens_they_belong_to);
     tcase_add_test(tc, truncation_goes_back_in_time);
