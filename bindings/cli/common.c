@@ -25,6 +25,9 @@ const char model_help[] =
     "  --model FILE              any one of these, told by its content\n"
     "  --threads N               default: the processors this process may use\n"
     "  --cpu-mask M              PANDA_CPU_* bits that may be used\n"
+    "  --precision P             what products may round: auto, exact, fast "
+    "or\n"
+    "                            small\n"
     "  -v, --verbose             log to stderr; twice for more\n";
 
 const char media_help[] =
@@ -36,6 +39,8 @@ const char media_help[] =
     "  --depth-baseline M        metres, instead of the sensor's\n"
     "  --depth-focal PX          focal length in pixels, default 570\n"
     "  --depth-sun-rotated       16-bit values stored as in SUN RGB-D\n";
+
+const char *const precision_words[] = {"auto", "exact", "fast", "small", NULL};
 
 int fail_with_message(void)
 {
@@ -145,6 +150,23 @@ bool find_model_parts(struct model_args *args)
     return found;
 }
 
+/* The value of one of `words`, which end with NULL; they count from `first`. */
+static bool find_word(int32_t *out, int32_t first, const char *option,
+                      const char *value, const char *const *words)
+{
+    for (int32_t i = 0; words[i]; i++) {
+        if (strcmp(words[i], value) == 0) {
+            *out = first + i;
+            return true;
+        }
+    }
+    fprintf(stderr, "panda: --%s %s: expected", option, value);
+    for (int32_t i = 0; words[i]; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", words[i]);
+    fprintf(stderr, "\n");
+    return false;
+}
+
 bool take_model_option(struct model_args *args, int option, const char *value)
 {
     double number;
@@ -182,28 +204,15 @@ bool take_model_option(struct model_args *args, int option, const char *value)
         return true;
     case OPT_CPU_MASK:
         return parse_count(&args->cpu_mask, "cpu-mask", value, 1, UINT64_MAX);
+    case OPT_PRECISION:
+        return find_word(&args->precision, PANDA_PRECISION_AUTO, "precision",
+                         value, precision_words);
     case 'v':
         args->verbose++;
         return true;
     default:
         return false;
     }
-}
-
-static bool find_word(int32_t *out, const char *option, const char *value,
-                      const char *const *words)
-{
-    for (int32_t i = 0; words[i]; i++) {
-        if (strcmp(words[i], value) == 0) {
-            *out = i + 1; /* the enums count from 1 in this order */
-            return true;
-        }
-    }
-    fprintf(stderr, "panda: --%s %s: expected", option, value);
-    for (int32_t i = 0; words[i]; i++)
-        fprintf(stderr, "%s %s", i ? "," : "", words[i]);
-    fprintf(stderr, "\n");
-    return false;
 }
 
 bool take_media_option(struct media_args *args, int option, const char *value)
@@ -215,9 +224,11 @@ bool take_media_option(struct media_args *args, int option, const char *value)
     args->depth.struct_size = sizeof args->depth;
     switch (option) {
     case OPT_DEPTH_UNIT:
-        return find_word(&args->depth.unit, "depth-unit", value, units);
+        return find_word(&args->depth.unit, PANDA_DEPTH_UNIT_MILLIMETRE,
+                         "depth-unit", value, units);
     case OPT_DEPTH_SENSOR:
-        return find_word(&args->depth.sensor, "depth-sensor", value, sensors);
+        return find_word(&args->depth.sensor, PANDA_DEPTH_SENSOR_KV1,
+                         "depth-sensor", value, sensors);
     case OPT_DEPTH_BASELINE:
         return parse_number(&args->depth.baseline, "depth-baseline", value,
                             1e-6, 1e3);
@@ -299,6 +310,7 @@ bool open_model(panda_runtime **runtime, panda_model **model,
     options.tokenizer = args->tokenizer;
     options.adapter = args->adapter;
     options.lora_alpha = args->lora_alpha;
+    options.precision = args->precision;
     if (panda_model_open(model, *runtime, &options) == PANDA_OK)
         return true;
     fail_with_message();

@@ -25,6 +25,7 @@ struct model_args {
     uint32_t modalities; /* to load; 0: all */
     uint32_t threads;
     uint64_t cpu_mask;
+    panda_precision precision;
     int verbose;
 };
 
@@ -40,6 +41,7 @@ enum {
     OPT_LORA_ALPHA,
     OPT_THREADS,
     OPT_CPU_MASK,
+    OPT_PRECISION,
     OPT_MEDIA, /* + panda_modality */
     OPT_DEPTH_UNIT = OPT_MEDIA + 32,
     OPT_DEPTH_SENSOR,
@@ -61,6 +63,7 @@ enum {
       {"lora-alpha", required_argument, NULL, OPT_LORA_ALPHA},                 \
       {"threads", required_argument, NULL, OPT_THREADS},                       \
       {"cpu-mask", required_argument, NULL, OPT_CPU_MASK},                     \
+      {"precision", required_argument, NULL, OPT_PRECISION},                   \
       {"verbose", no_argument, NULL, 'v'},                                     \
   {                                                                            \
     "help", no_argument, NULL, 'h'                                             \
@@ -99,6 +102,8 @@ struct media_args {
     size_t count;
     panda_depth_options depth; /* for all depth items */
 };
+
+extern const char *const precision_words[]; /* by panda_precision, then NULL */
 
 /** Take an option of MODEL_OPTIONS or MEDIA_OPTIONS. False: not one of them, or
  *  its value is wrong (said on stderr). */

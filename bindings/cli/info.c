@@ -174,6 +174,11 @@ static void print_json(const panda_model *model, const panda_model_info *i,
     print_json_format("encoders", i->encoder_format);
     printf(", ");
     print_json_format("decoder", i->decoder_format);
+    printf("}, \"precision\": \"%s\", \"math\": {",
+           precision_words[i->precision]);
+    print_json_format("encoders", i->encoder_math);
+    printf(", ");
+    print_json_format("decoder", i->decoder_math);
     printf("}, \"memory\": {\"mapped_bytes\": %llu, \"heap_bytes\": %llu}, "
            "\"cpu\": {\"threads\": %u, \"detected\": [",
            (unsigned long long)i->mapped_bytes,
@@ -188,8 +193,8 @@ static void print_json(const panda_model *model, const panda_model_info *i,
 
 static void print_towers(const panda_model *model, const panda_model_info *i)
 {
-    printf("encoders (%s, embeddings of %u numbers)\n", i->encoder_format,
-           i->embedding_dim);
+    printf("encoders (%s, products in %s, embeddings of %u numbers)\n",
+           i->encoder_format, i->encoder_math, i->embedding_dim);
     for (panda_modality m = 1; m < PANDA_MODALITY_COUNT; m++) {
         panda_tower_info t = {.struct_size = sizeof t};
         if (!panda_model_has_modality(model, m) ||
@@ -221,10 +226,10 @@ static void print_text(const panda_model *model, const panda_model_info *i,
     if (i->parts & PANDA_PART_PROJECTOR)
         printf("projection: %u to %u\n", i->embedding_dim, i->hidden_dim);
     if (i->parts & PANDA_PART_DECODER)
-        printf("decoder (%s): %u wide, %u layers, %u heads, %u key/value "
-               "heads, context %u\n",
-               i->decoder_format, i->hidden_dim, i->layers, i->heads,
-               i->kv_heads, i->context_length);
+        printf("decoder (%s, products in %s): %u wide, %u layers, %u heads, "
+               "%u key/value heads, context %u\n",
+               i->decoder_format, i->decoder_math, i->hidden_dim, i->layers,
+               i->heads, i->kv_heads, i->context_length);
     print_lora(i);
     if (i->parts & PANDA_PART_TOKENIZER)
         printf("vocabulary: %u pieces\n", i->vocab_size);

@@ -43,6 +43,22 @@ enum {
     PANDA_LORA_OFF = 3    /**< LoRA matrices of the adapter are ignored */
 };
 
+typedef int32_t panda_precision;
+
+/** What products of matrices may round. Sums are floats in every case. */
+enum {
+    /** By the weights: float weights (f32, f16, bf16) are multiplied in f32;
+     *  a decoder's block formats with activations rounded to 8 bits. */
+    PANDA_PRECISION_AUTO = 0,
+    PANDA_PRECISION_EXACT = 1, /**< f32 activations whatever is stored */
+    /** As AUTO, and encoders' float weights may be multiplied in bf16 where
+     *  the machine has such products. */
+    PANDA_PRECISION_FAST = 2,
+    /** As AUTO, and encoders' float matrices are rounded to 8 bits when they
+     *  are loaded. */
+    PANDA_PRECISION_SMALL = 3
+};
+
 typedef struct panda_model_options {
     uint32_t struct_size;
     uint32_t modalities;   /**< PANDA_MODALITY_BIT()s to load; default all that
@@ -64,6 +80,8 @@ typedef struct panda_model_options {
                            published */
     panda_progress_fn progress; /**< default none */
     void *progress_user;
+    panda_precision precision; /**< speed against rounding */
+    uint32_t reserved;         /**< 0 */
 } panda_model_options;
 
 /** Fill `options` with defaults and `struct_size`.
@@ -123,6 +141,11 @@ typedef struct panda_model_info {
     uint64_t heap_bytes;     /**< bytes of weights copied to the heap */
     const char *encoder_format; /**< such as "f32"; NULL without; borrowed */
     const char *decoder_format; /**< such as "f16"; NULL without; borrowed */
+    panda_precision precision;  /**< as asked for when it was opened */
+    uint32_t reserved;          /**< 0 */
+    const char *encoder_math; /**< what its products multiply, such as "f32";
+                                   NULL without; borrowed */
+    const char *decoder_math; /**< likewise */
 } panda_model_info;
 
 /** What is in the model.

@@ -368,6 +368,13 @@ static panda_status check_options(const panda_model_options *o)
                         o->lora_mode <= PANDA_LORA_OFF,
                     "panda_model_options: lora_mode is %d, expected 0..%d",
                     o->lora_mode, PANDA_LORA_OFF);
+    PANDA_CHECK_ARG(o->precision >= PANDA_PRECISION_AUTO &&
+                        o->precision <= PANDA_PRECISION_SMALL,
+                    "panda_model_options: precision is %d, expected 0..%d",
+                    o->precision, PANDA_PRECISION_SMALL);
+    PANDA_CHECK_ARG(o->reserved == 0,
+                    "panda_model_options: reserved is %u, expected 0",
+                    o->reserved);
     PANDA_CHECK_ARG(o->lora_alpha >= 0 && o->lora_alpha <= 1e6f,
                     "panda_model_options: lora_alpha is %g, expected above 0",
                     (double)o->lora_alpha);
@@ -395,6 +402,7 @@ panda_status panda_model_open(panda_model **out, panda_runtime *runtime,
     atomic_init(&model->references, 1);
     pthread_mutex_init(&model->frontend_lock, NULL);
     model->runtime = pnd_runtime_ref(runtime);
+    model->precision = o.precision;
     status = open_parts(model, &o);
     if (status < 0) {
         panda_model_close(model);

@@ -29,6 +29,7 @@ static void add_encoder_info(const panda_model *model, panda_model_info *info)
         info->parts |= PANDA_PART_ENCODERS;
         info->embedding_dim = dims->embedding_dim;
         info->encoder_format = pnd_dtype_get_name(dims->dtype);
+        info->encoder_math = "f32";
         info->heap_bytes += dims->heap_bytes;
     }
 }
@@ -47,6 +48,7 @@ static void add_decoder_info(const panda_model *model, panda_model_info *info)
     info->context_length = dims->config.context_length;
     info->rope_base = dims->config.rope_base;
     info->decoder_format = pnd_dtype_get_name(dims->dtype);
+    info->decoder_math = "f32";
     info->heap_bytes += dims->heap_bytes;
     if (dims->lora_rank > 0) {
         info->parts |= PANDA_PART_LORA;
@@ -78,7 +80,7 @@ panda_status panda_model_get_info(const panda_model *model,
     PND_ENTER();
     PANDA_CHECK_POINTER(model);
     PANDA_CHECK_POINTER(out);
-    panda_model_info info = {0};
+    panda_model_info info = {.precision = model->precision};
     add_encoder_info(model, &info);
     add_decoder_info(model, &info);
     add_adapter_info(model, &info);

@@ -21,6 +21,7 @@ struct pnd_frontend_state {
 struct panda_model {
     atomic_uint references;
     panda_runtime *runtime;
+    panda_precision precision;
 
     struct pnd_weights *encoder_weights;
     struct pnd_weights *decoder_weights;

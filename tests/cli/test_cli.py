@@ -480,17 +480,23 @@ class Other(Temporary):
     def test_info(self):
         result = run("info", WEIGHTS / "imagebind_tiny.pth",
                      WEIGHTS / "pandagpt_tiny_delta_plain.pt",
-                     WEIGHTS / "vicuna_tiny", "--json")
+                     WEIGHTS / "vicuna_tiny", "--precision", "exact", "--json")
         self.assertEqual(result.returncode, 0, result.stderr)
         info = json.loads(result.stdout)
         self.assertEqual(info["missing"], ["clip_vocab"])
         self.assertEqual(info["formats"], {"encoders": "f32",
                                            "decoder": "f16"})
+        self.assertEqual(info["precision"], "exact")
+        self.assertEqual(info["math"], {"encoders": "f32", "decoder": "f32"})
         self.assertEqual(info["decoder"]["hidden"], 32)
         self.assertEqual(info["lora"]["rank"], 4)
         self.assertEqual(info["encoders"]["imu"]["tokens"], 251)
         self.assertGreater(info["memory"]["mapped_bytes"], 10 ** 7)
         self.assert_one_line(run("info", INPUTS / "rgb.png"), "rgb.png")
+        result = run("info", WEIGHTS / "vicuna_tiny", "--precision", "half")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b"--precision half: expected auto, exact, fast, small",
+                      result.stderr)
         self.assertEqual(run("info", WEIGHTS / "imagebind_tiny.pth").returncode,
                          0)
 

@@ -20,6 +20,9 @@ START_TEST(info_tells_the_parts)
     ck_assert_uint_eq(info.lora_rank, 4);
     ck_assert_uint_eq(info.context_length, 512);
     ck_assert_str_eq(info.decoder_format, "f32");
+    ck_assert_int_eq(info.precision, PANDA_PRECISION_AUTO);
+    ck_assert_str_eq(info.encoder_math, "f32");
+    ck_assert_str_eq(info.decoder_math, "f32");
     ck_assert_uint_gt(info.mapped_bytes, 100000);
     ck_assert(panda_model_has_modality(model, PANDA_MODALITY_VIDEO));
     ck_assert(!panda_model_has_modality(model, PANDA_MODALITY_TEXT));
@@ -84,6 +87,12 @@ START_TEST(parts_that_do_not_fit_are_refused)
     options = api_options(&narrow);
     options.lora_alpha = -1;
     refuse(runtime, &options, PANDA_E_ARGUMENT, "lora_alpha");
+    options = api_options(&narrow);
+    options.precision = PANDA_PRECISION_SMALL + 1;
+    refuse(runtime, &options, PANDA_E_ARGUMENT, "precision is 4");
+    options = api_options(&narrow);
+    options.reserved = 1;
+    refuse(runtime, &options, PANDA_E_ARGUMENT, "reserved");
     panda_model_options_init(&options, sizeof options);
     refuse(runtime, &options, PANDA_E_ARGUMENT, "nothing to open");
 
