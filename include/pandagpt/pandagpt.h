@@ -9,6 +9,7 @@
  *  runtime.h for the rules that hold everywhere. */
 
 #include <pandagpt/chat.h>
+#include <pandagpt/convert.h>
 #include <pandagpt/decoder.h>
 #include <pandagpt/embedding.h>
 #include <pandagpt/encoder.h>

@@ -60,6 +60,15 @@ void pnd_map_close(struct pnd_map *map)
     *map = (struct pnd_map){0};
 }
 
+void pnd_map_forget(const struct pnd_map *map, size_t at, size_t size)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t begin = at / page * page;
+    const size_t end = size < map->size - at ? at + size : map->size;
+    /* Nobody has written to the pages: they are the file's. */
+    (void)madvise((void *)(map->data + begin), end - begin, MADV_DONTNEED);
+}
+
 enum pnd_path_kind pnd_path_get_kind(const char *path)
 {
     struct stat info;

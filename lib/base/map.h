@@ -21,6 +21,10 @@ panda_status pnd_map_open(struct pnd_map *out, const char *path);
 /** Unmap; a zeroed map is allowed. */
 void pnd_map_close(struct pnd_map *map);
 
+/** Give back the memory of these bytes; they are read from the file again when
+ *  they are touched. */
+void pnd_map_forget(const struct pnd_map *map, size_t at, size_t size);
+
 enum pnd_path_kind {
     PND_PATH_MISSING,
     PND_PATH_FILE,

@@ -5,67 +5,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "decoder/llama_names.h"
 #include "decoder/llama_weights.h"
 #include "decoder/rotary.h"
 
 #define MAX_WIDTH (1u << 20) /* of any product of head count and head size */
-
-enum matrix { Q, K, V, O, GATE, UP, DOWN, MATRIX_COUNT };
-
-/* What tensors are called. Those of a layer: prefix, its number, ".", name,
- * ".weight". */
-struct dialect {
-    const char *embedding, *norm, *output;
-    const char *layers; /* prefix */
-    const char *matrices[MATRIX_COUNT];
-    const char *attention_norm, *mlp_norm;
-    const char *unused[3]; /* nothing else may begin so */
-    bool interleaved;
-};
-
-static const struct dialect hf_dialect = {
-    .embedding = "model.embed_tokens.weight",
-    .norm = "model.norm.weight",
-    .output = "lm_head.weight",
-    .layers = "model.layers.",
-    .matrices = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
-                 "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj",
-                 "mlp.down_proj"},
-    .attention_norm = "input_layernorm",
-    .mlp_norm = "post_attention_layernorm",
-    .unused = {"model.", "lm_head", NULL},
-};
-
-static const struct dialect gguf_dialect = {
-    .embedding = "token_embd.weight",
-    .norm = "output_norm.weight",
-    .output = "output.weight",
-    .layers = "blk.",
-    .matrices = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate",
-                 "ffn_up", "ffn_down"},
-    .attention_norm = "attn_norm",
-    .mlp_norm = "ffn_norm",
-    .unused = {"blk.", "output", "token_embd"},
-    .interleaved = true,
-};
-
-static const struct dialect *get_dialect(const struct pnd_weights *w)
-{
-    return pnd_weights_get_gguf(w) ? &gguf_dialect : &hf_dialect;
-}
-
-struct layer_name {
-    char text[96];
-};
-
-static struct layer_name name_tensor(const struct dialect *d, uint32_t layer,
-                                     const char *name)
-{
-    struct layer_name result;
-    snprintf(result.text, sizeof result.text, "%s%" PRIu32 ".%s.weight",
-             d->layers, layer, name);
-    return result;
-}
 
 /* The numbers are a file's: what follows divides by some and multiplies
  * others. */
@@ -104,26 +48,27 @@ static panda_status load_layer(struct pnd_llama *llama, struct pnd_weights *w,
                                uint32_t index)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
-    const struct dialect *d = get_dialect(w);
+    const struct pnd_llama_names *d = pnd_llama_names_get(w);
     const uint32_t q_dim = c->heads * c->head_dim;
     const uint32_t kv_dim = c->kv_heads * c->head_dim;
     struct pnd_llama_layer *layer = &llama->layers[index];
     const struct {
         struct pnd_linear *linear;
         uint32_t rows, columns;
-    } linears[MATRIX_COUNT] = {
-        [Q] = {&layer->q, q_dim, c->hidden},
-        [K] = {&layer->k, kv_dim, c->hidden},
-        [V] = {&layer->v, kv_dim, c->hidden},
-        [O] = {&layer->o, c->hidden, q_dim},
-        [GATE] = {&layer->gate, c->intermediate, c->hidden},
-        [UP] = {&layer->up, c->intermediate, c->hidden},
-        [DOWN] = {&layer->down, c->hidden, c->intermediate},
+    } linears[PND_LLAMA_MATRIX_COUNT] = {
+        [PND_LLAMA_Q] = {&layer->q, q_dim, c->hidden},
+        [PND_LLAMA_K] = {&layer->k, kv_dim, c->hidden},
+        [PND_LLAMA_V] = {&layer->v, kv_dim, c->hidden},
+        [PND_LLAMA_O] = {&layer->o, c->hidden, q_dim},
+        [PND_LLAMA_GATE] = {&layer->gate, c->intermediate, c->hidden},
+        [PND_LLAMA_UP] = {&layer->up, c->intermediate, c->hidden},
+        [PND_LLAMA_DOWN] = {&layer->down, c->hidden, c->intermediate},
     };
     panda_status status = PANDA_OK;
-    for (int i = 0; i < MATRIX_COUNT; i++) {
+    for (int i = 0; i < PND_LLAMA_MATRIX_COUNT; i++) {
         const struct pnd_tensor *t;
-        const struct layer_name name = name_tensor(d, index, d->matrices[i]);
+        const struct pnd_llama_name name =
+            pnd_llama_name_tensor(d, index, d->matrices[i]);
         PND_TRY(pnd_weights_require_matrix(&t, w, linears[i].rows,
                                            linears[i].columns, name.text));
         set_linear(linears[i].linear, t);
@@ -154,12 +99,12 @@ static panda_status load_table(const struct pnd_tensor **out,
 
 static panda_status load_tables(struct pnd_llama *llama, struct pnd_weights *w)
 {
-    const struct dialect *d = get_dialect(w);
+    const struct pnd_llama_names *d = pnd_llama_names_get(w);
     const struct pnd_tensor *embedding, *output;
     panda_status status;
     PND_TRY(load_table(&embedding, llama, w, d->embedding));
     llama->embedding = *embedding;
-    if (d == &gguf_dialect)
+    if (d == &pnd_llama_names_gguf)
         llama->dims.config.tied = !pnd_weights_find(w, d->output);
     if (llama->dims.config.tied) {
         /* Some files carry a copy all the same; the reference overrides it. */
@@ -191,7 +136,7 @@ static panda_status load_norm(const float **out, struct pnd_weights *w,
 static panda_status load_norms(struct pnd_llama *llama, struct pnd_weights *w)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
-    const struct dialect *d = get_dialect(w);
+    const struct pnd_llama_names *d = pnd_llama_names_get(w);
     const size_t count = 2 * (size_t)c->layers + 1;
     panda_status status;
     float *to = pnd_alloc_array(&llama->ctx->alloc, count,
@@ -202,11 +147,12 @@ static panda_status load_norms(struct pnd_llama *llama, struct pnd_weights *w)
     llama->dims.heap_bytes += count * c->hidden * sizeof(float);
     for (uint32_t i = 0; i < c->layers; i++) {
         struct pnd_llama_layer *layer = &llama->layers[i];
-        struct layer_name name = name_tensor(d, i, d->attention_norm);
+        struct pnd_llama_name name =
+            pnd_llama_name_tensor(d, i, d->attention_norm);
         PND_TRY(
             load_norm(&layer->attention_norm, w, c->hidden, to, name.text));
         to += c->hidden;
-        name = name_tensor(d, i, d->mlp_norm);
+        name = pnd_llama_name_tensor(d, i, d->mlp_norm);
         PND_TRY(load_norm(&layer->mlp_norm, w, c->hidden, to, name.text));
         to += c->hidden;
     }
@@ -227,7 +173,7 @@ static panda_status check_unused(const struct pnd_llama *llama,
                  "model.layers.%" PRIu32 ".self_attn.rotary_emb.inv_freq", i);
         pnd_weights_find(w, name);
     }
-    const struct dialect *d = get_dialect(w);
+    const struct pnd_llama_names *d = pnd_llama_names_get(w);
     const struct pnd_tensor *t = NULL;
     for (size_t i = 0; !t && i < 3 && d->unused[i]; i++)
         t = pnd_weights_find_unused(w, d->unused[i]);
@@ -267,15 +213,16 @@ static panda_status divide_frequencies(struct pnd_llama *llama,
 static panda_status load_rotary(struct pnd_llama *llama, struct pnd_weights *w)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
+    const struct pnd_llama_names *names = pnd_llama_names_get(w);
     llama->inv_freq =
         pnd_alloc_array(&llama->ctx->alloc, c->head_dim / 2, sizeof(float));
     if (!llama->inv_freq)
         return pnd_fail_memory();
-    llama->interleaved = get_dialect(w)->interleaved;
+    llama->interleaved = names->interleaved;
     pnd_rotary_init(llama->inv_freq, c->head_dim, c->rope_base);
     pnd_rotary_scale(llama->inv_freq, c->head_dim, &c->rope_scaling);
-    return get_dialect(w) == &gguf_dialect ? divide_frequencies(llama, w)
-                                           : PANDA_OK;
+    return names == &pnd_llama_names_gguf ? divide_frequencies(llama, w)
+                                          : PANDA_OK;
 }
 
 static panda_status load(struct pnd_llama *llama, struct pnd_weights *weights,

@@ -48,6 +48,11 @@ struct pnd_llama {
     float *norms;    /* owned: all the norms above */
 };
 
+/** Factor 'A' or 'B' of a projection's LoRA, or NULL. Marks it as used. */
+const struct pnd_tensor *pnd_lora_find_factor(struct pnd_weights *w,
+                                              uint32_t layer, int target,
+                                              char factor);
+
 /** Check the LoRA matrices of an adapter against `llama` and put them into its
  *  layers. */
 panda_status pnd_lora_apply(struct pnd_llama *llama,

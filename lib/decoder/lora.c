@@ -57,9 +57,9 @@ static const char *get_size_name(int64_t width)
     return "";
 }
 
-static const struct pnd_tensor *find_factor(struct pnd_weights *w,
-                                            uint32_t layer, int target,
-                                            char factor)
+const struct pnd_tensor *pnd_lora_find_factor(struct pnd_weights *w,
+                                              uint32_t layer, int target,
+                                              char factor)
 {
     /* peft names the adapter in the module tree, and not in its own files. */
     static const char *const endings[] = {".default.weight", ".weight"};
@@ -112,8 +112,8 @@ static panda_status find_pair(struct lora_pair *pair, struct pnd_llama *llama,
                               struct pnd_weights *w, uint32_t layer, int target)
 {
     const char *path = pnd_weights_get_path(w);
-    pair->a = find_factor(w, layer, target, 'A');
-    pair->b = find_factor(w, layer, target, 'B');
+    pair->a = pnd_lora_find_factor(w, layer, target, 'A');
+    pair->b = pnd_lora_find_factor(w, layer, target, 'B');
     if (!pair->a && !pair->b)
         return PANDA_OK;
     if (!pair->a || !pair->b)

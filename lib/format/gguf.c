@@ -37,6 +37,11 @@ static const uint8_t type_sizes[PND_GGUF_TYPE_COUNT] = {
     [PND_GGUF_I64] = 8, [PND_GGUF_F64] = 8,
 };
 
+size_t pnd_gguf_type_get_size(enum pnd_gguf_type type)
+{
+    return type_sizes[type];
+}
+
 panda_status pnd_gguf_fail(const struct pnd_gguf_cursor *c, const char *what)
 {
     return pnd_fail(PANDA_E_FORMAT, "%s: GGUF: at byte %zu of %zu: %s",

@@ -32,6 +32,9 @@ enum pnd_gguf_type {
     PND_GGUF_TYPE_COUNT
 };
 
+/** Bytes of a value; 0 where they differ (strings, arrays). */
+size_t pnd_gguf_type_get_size(enum pnd_gguf_type type);
+
 struct pnd_gguf_string {
     const char *bytes; /* length bytes in the file, any at all, with no end */
     size_t length;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "format/gguf_parts.h"
+#include "format/gguf_write.h"
 #include "format/sort.h"
 #include "format/tensor_set.h"
 #include "format/utf8.h"
@@ -35,6 +36,15 @@ static const struct {
     [30] = {"BF16", PND_BF16},      [34] = {"TQ1_0", NOT_READ},
     [35] = {"TQ2_0", NOT_READ},     [39] = {"MXFP4", NOT_READ},
 };
+
+int32_t pnd_gguf_get_tensor_type(enum pnd_dtype dtype)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (types[i].name && types[i].dtype == (int)dtype)
+            return (int32_t)i;
+    }
+    return -1;
+}
 
 struct reader {
     struct pnd_weights *weights;

@@ -382,6 +382,35 @@ const struct pnd_tensor *pnd_weights_find_unused(const struct pnd_weights *w,
     return NULL;
 }
 
+size_t pnd_weights_get_file_count(const struct pnd_weights *w)
+{
+    return w->file_count;
+}
+
+const char *pnd_weights_get_file_path(const struct pnd_weights *w,
+                                      size_t index)
+{
+    return w->files[index].path;
+}
+
+const void *pnd_weights_get_file_data(const struct pnd_weights *w,
+                                      size_t index, size_t *size)
+{
+    *size = w->files[index].size;
+    return w->files[index].data;
+}
+
+void pnd_weights_forget(const struct pnd_weights *w, const void *data,
+                        size_t size)
+{
+    const uint8_t *begin = data;
+    for (size_t i = 0; i < w->file_count; i++) {
+        const struct pnd_map *map = &w->files[i].map;
+        if (map->data && begin >= map->data && begin < map->data + map->size)
+            pnd_map_forget(map, (size_t)(begin - map->data), size);
+    }
+}
+
 uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w)
 {
     return w->mapped_bytes;

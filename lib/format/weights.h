@@ -75,6 +75,18 @@ panda_status pnd_weights_require_named(const struct pnd_tensor **out,
 const struct pnd_tensor *pnd_weights_find_unused(const struct pnd_weights *w,
                                                  const char *prefix);
 
+/** The files that were read, indices and configurations not among them. */
+size_t pnd_weights_get_file_count(const struct pnd_weights *w);
+const char *pnd_weights_get_file_path(const struct pnd_weights *w,
+                                      size_t index);
+const void *pnd_weights_get_file_data(const struct pnd_weights *w,
+                                      size_t index, size_t *size);
+
+/** Give back the memory of these bytes of a file, which are read from the disk
+ *  again when they are touched; those that are not mapped stay. */
+void pnd_weights_forget(const struct pnd_weights *w, const void *data,
+                        size_t size);
+
 /** Bytes of mapped (or borrowed) files, and of copies on the heap. */
 uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w);
 uint64_t pnd_weights_get_heap_bytes(const struct pnd_weights *w);

@@ -152,6 +152,17 @@ uint16_t pnd_f32_to_f16(float f)
     return sign | (uint16_t)((magnitude - 0x38000000 + 0xfff + odd) >> 13);
 }
 
+uint16_t pnd_f32_to_bf16(float f)
+{
+    union {
+        float f;
+        uint32_t u;
+    } v = {f};
+    if ((v.u & 0x7fffffff) > 0x7f800000)
+        return (uint16_t)(v.u >> 16 | 0x40); /* NaN */
+    return (uint16_t)((v.u + 0x7fff + (v.u >> 16 & 1)) >> 16);
+}
+
 float pnd_tensor_get_f32(const struct pnd_tensor *t, size_t index)
 {
     const char *p = (const char *)t->data + index * dtypes[t->dtype].size;

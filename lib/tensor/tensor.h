@@ -83,6 +83,7 @@ void pnd_shape_format(char *text, size_t size, uint32_t rank,
 /* Half-precision numbers as bits. */
 float pnd_f16_to_f32(uint16_t h);
 uint16_t pnd_f32_to_f16(float f); /* round to nearest even */
+uint16_t pnd_f32_to_bf16(float f); /* likewise */
 static inline float pnd_bf16_to_f32(uint16_t h)
 {
     union {

@@ -13,7 +13,8 @@ ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 # Folders of lib/ from low to high; a file includes only from folders of a
 # lower rank and its own.
 RANKS = {"base": 0, "tensor": 1, "format": 2, "kernels": 2, "nn": 3,
-         "encoder": 4, "projector": 4, "decoder": 4, "text": 4, "api": 6}
+         "encoder": 4, "projector": 4, "decoder": 4, "text": 4, "convert": 5,
+         "api": 6}
 
 # External libraries: each header belongs to one file.
 EXTERNAL = {

@@ -1,0 +1,135 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <pandagpt/convert.h>
+
+#include <string.h>
+
+#include "api/check.h"
+#include "api/model_parts.h"
+#include "api/options.h"
+#include "convert/sources.h"
+
+#define DECODER_PARTS \
+    (PANDA_PART_DECODER | PANDA_PART_TOKENIZER | PANDA_PART_LORA)
+#define ALL_PARTS \
+    (DECODER_PARTS | PANDA_PART_ENCODERS | PANDA_PART_PROJECTOR | \
+     PANDA_PART_CLIP_VOCAB)
+
+panda_status panda_convert_options_init(panda_convert_options *options,
+                                        uint32_t struct_size)
+{
+    PND_ENTER();
+    return pnd_options_init(options, struct_size, "panda_convert_options");
+}
+
+static panda_status check_options(const panda_convert_options *o)
+{
+    PANDA_CHECK_ARG(o->model, "panda_convert_options: model is NULL, expected "
+                              "the files to convert");
+    PANDA_CHECK_ARG(o->output, "panda_convert_options: output is NULL, "
+                               "expected a path");
+    PANDA_CHECK_ARG((o->parts & ~(uint32_t)ALL_PARTS) == 0,
+                    "panda_convert_options: parts is %#x, unknown bits are "
+                    "set",
+                    o->parts);
+    PANDA_CHECK_ARG(o->encoder_format >= PANDA_FORMAT_KEEP &&
+                        o->encoder_format <= PANDA_FORMAT_INT8,
+                    "panda_convert_options: encoder_format is %d, expected "
+                    "KEEP, F32, F16, BF16 or INT8",
+                    o->encoder_format);
+    PANDA_CHECK_ARG(o->decoder_format >= PANDA_FORMAT_KEEP &&
+                        o->decoder_format <= PANDA_FORMAT_Q6_K &&
+                        o->decoder_format != PANDA_FORMAT_INT8,
+                    "panda_convert_options: decoder_format is %d, expected "
+                    "KEEP, F32, F16, BF16 or a block format",
+                    o->decoder_format);
+    return PANDA_OK;
+}
+
+/* What of the opened model is to be written. */
+static panda_status choose_sources(struct pnd_convert_sources *s,
+                                   const panda_model *model,
+                                   const panda_convert_options *o)
+{
+    const uint32_t parts = o->parts ? o->parts : ALL_PARTS;
+    const panda_lora_mode mode = s->lora_mode;
+    s->encoder_format = o->encoder_format;
+    s->decoder_format = o->decoder_format;
+    if (parts & PANDA_PART_ENCODERS && model->encoder_weights) {
+        s->encoders = model->encoder_weights;
+        memcpy(s->towers, model->towers, sizeof s->towers);
+    }
+    if (parts & PANDA_PART_PROJECTOR && model->projection)
+        s->projection = model->adapter_weights;
+    if (parts & PANDA_PART_DECODER && model->llama) {
+        const struct pnd_llama_dims *dims = pnd_llama_get_dims(model->llama);
+        s->decoder = model->decoder_weights;
+        s->config = &dims->config;
+        if (parts & PANDA_PART_LORA && mode != PANDA_LORA_OFF &&
+            dims->lora_rank > 0) {
+            s->lora = model->adapter_weights;
+            s->lora_alpha = dims->lora_alpha;
+        }
+    }
+    if (s->encoders || s->projection || s->decoder)
+        return PANDA_OK;
+    return pnd_fail(PANDA_E_ARGUMENT,
+                    "%s: nothing to write: the sources have none of the parts "
+                    "asked for", o->output);
+}
+
+static panda_status write(const panda_model *model,
+                          const struct pnd_convert_sources *s,
+                          const panda_convert_options *o)
+{
+    const struct pnd_context *ctx = &model->runtime->context;
+    const bool alone = s->decoder && !s->encoders && !s->projection;
+    struct pnd_convert_watch watch = {o->progress, o->progress_user, 0, 0};
+    struct pnd_gguf_writer w;
+    struct pnd_plan plan;
+    panda_status status;
+    pnd_plan_init(&plan, ctx);
+    PND_TRY(pnd_gguf_writer_init(&w, &ctx->alloc,
+                                 alone ? "llama" : "pandagpt"));
+    if (s->encoders)
+        PND_TRY(pnd_convert_add_encoders(&plan, &w, s));
+    if (s->projection)
+        PND_TRY(pnd_convert_add_projection(&plan, s));
+    if (s->decoder)
+        PND_TRY(pnd_convert_add_decoder(&plan, &w, s));
+    PND_TRY(pnd_plan_describe(&plan, &w));
+    for (size_t i = 0; i < plan.count; i++)
+        watch.total += pnd_plan_get_bytes(&plan.tensors[i]);
+    PND_TRY(pnd_plan_write(&plan, &w, o->output, &watch));
+out:
+    pnd_gguf_writer_free(&w);
+    pnd_plan_free(&plan);
+    return status;
+}
+
+panda_status panda_convert(panda_runtime *runtime,
+                           const panda_convert_options *options)
+{
+    PND_ENTER();
+    PANDA_CHECK_POINTER(runtime);
+    PANDA_CHECK_POINTER(options);
+    panda_convert_options o;
+    panda_model_options files;
+    panda_model *model = NULL;
+    struct pnd_convert_sources sources = {0};
+    panda_status status;
+    PND_TRY(pnd_options_read(&o, sizeof o, options, "panda_convert_options"));
+    PND_TRY(check_options(&o));
+    PND_TRY(pnd_options_read(&files, sizeof files, o.model,
+                             "panda_model_options"));
+    sources.lora_mode = files.lora_mode;
+    files.struct_size = sizeof files;
+    if (files.lora_mode != PANDA_LORA_OFF)
+        files.lora_mode = PANDA_LORA_SIDE; /* merging is done in writing */
+    PND_TRY(panda_model_open(&model, runtime, &files));
+    PND_TRY(choose_sources(&sources, model, &o));
+    PND_TRY(write(model, &sources, &o));
+out:
+    panda_model_close(model);
+    return status;
+}
