@@ -21,8 +21,9 @@
  *      panda_model_close(model);
  *
  *  Weight files are mapped into memory and must not change while the model is
- *  open. Every tensor is checked for presence and shape; the message of an
- *  error names the file and the tensor. */
+ *  open. They may also come from the host's own memory, or by its callback
+ *  (panda_model_source). Every tensor is checked for presence and shape; the
+ *  message of an error names the file and the tensor. */
 
 PANDA_BEGIN_DECLS
 
@@ -59,6 +60,33 @@ enum {
     PANDA_PRECISION_SMALL = 3
 };
 
+/** Reads `size` bytes at `offset` of a source into `buffer`; both lie within
+ *  the source's size. Return 0 when all are there, anything else to fail the
+ *  call with PANDA_E_CALLBACK. Called on the thread of the call that was given
+ *  the source (panda_model_open, panda_convert), and only before it returns;
+ *  must not call into the same model. */
+typedef int32_t (*panda_read_fn)(uint64_t offset, void *buffer, size_t size,
+                                 void *user);
+
+/** A file that the host brings itself: `data`, or `read`, not both.
+ *
+ *  Memory is used where it lies, at any address (matrices that are aligned to
+ *  their elements are not copied), and must stay as it is until the model and
+ *  all that was made from it are closed. By a callback no more is read than the
+ *  wanted parts need, in steps of 64 KiB, each at most once for each file that
+ *  is opened; the bytes are kept in pages of the operating system, as those of
+ *  mapped files are, not in memory of the runtime's allocator. */
+typedef struct panda_model_source {
+    uint32_t struct_size;
+    uint32_t reserved;  /**< 0 */
+    const char *name;   /**< stands for a path, such as "vicuna/config.json";
+                             needed until that call returns */
+    uint64_t size;      /**< bytes */
+    const void *data;   /**< the bytes */
+    panda_read_fn read; /**< or who reads them */
+    void *read_user;
+} panda_model_source;
+
 typedef struct panda_model_options {
     uint32_t struct_size;
     uint32_t modalities;   /**< PANDA_MODALITY_BIT()s to load; default all that
@@ -81,7 +109,13 @@ typedef struct panda_model_options {
     panda_progress_fn progress; /**< default none */
     void *progress_user;
     panda_precision precision; /**< speed against rounding */
-    uint32_t reserved;         /**< 0 */
+    uint32_t source_count;     /**< of `sources`; at most 4096 */
+    /** Files that are not in the file system. A path above that is the name of
+     *  one means it, and so does what the library looks for by itself
+     *  (config.json, tokenizer.model, shards...): "vicuna/config.json" lies in
+     *  the folder "vicuna". Paths that name no source are files; names that
+     *  lead nowhere, such as "memory:/a.gguf", have no files beside them. */
+    const panda_model_source *sources;
 } panda_model_options;
 
 /** Fill `options` with defaults and `struct_size`.

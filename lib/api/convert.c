@@ -107,6 +107,17 @@ out:
     return status;
 }
 
+/* Files that come by a callback: every byte is looked at. */
+static panda_status load_all(const panda_model *model)
+{
+    struct pnd_weights *const files[] = {
+        model->encoder_weights, model->decoder_weights, model->adapter_weights};
+    panda_status status = PANDA_OK;
+    for (size_t i = 0; i < sizeof files / sizeof *files && status >= 0; i++)
+        status = files[i] ? pnd_weights_load_all(files[i]) : PANDA_OK;
+    return status;
+}
+
 panda_status panda_convert(panda_runtime *runtime,
                            const panda_convert_options *options)
 {
@@ -127,6 +138,7 @@ panda_status panda_convert(panda_runtime *runtime,
     if (files.lora_mode != PANDA_LORA_OFF)
         files.lora_mode = PANDA_LORA_SIDE; /* merging is done in writing */
     PND_TRY(panda_model_open(&model, runtime, &files));
+    PND_TRY(load_all(model));
     PND_TRY(choose_sources(&sources, model, &o));
     PND_TRY(write(model, &sources, &o));
 out:

@@ -7,6 +7,7 @@
 #include "api/check.h"
 #include "api/model_parts.h"
 #include "api/options.h"
+#include "api/sources.h"
 #include "format/gzip.h"
 
 /* Beyond any vocabulary that the text frontend would accept. */
@@ -61,7 +62,7 @@ static panda_status find_json_beside(char **out, const struct pnd_context *ctx,
         return pnd_fail_memory();
     memcpy(json, path, stem);
     memcpy(json + stem, ".json", sizeof ".json");
-    if (pnd_path_get_kind(json) == PND_PATH_FILE)
+    if (pnd_path_get_kind(ctx, json) == PND_PATH_FILE)
         *out = json;
     else
         pnd_free(&ctx->alloc, json);
@@ -87,7 +88,7 @@ static panda_status load_towers(panda_model *model,
                                 const panda_model_options *o,
                                 const struct pnd_imagebind_config *config)
 {
-    const struct pnd_context *ctx = &model->runtime->context;
+    const struct pnd_context *ctx = &model->context;
     struct pnd_weights *weights = model->encoder_weights;
     for (int id = 0; id < PND_TOWER_COUNT; id++) {
         uint32_t mask = get_tower_modalities((enum pnd_tower_id)id);
@@ -130,7 +131,7 @@ static panda_status check_towers(const panda_model *model)
 static panda_status open_encoders(panda_model *model,
                                   const panda_model_options *o)
 {
-    const struct pnd_context *ctx = &model->runtime->context;
+    const struct pnd_context *ctx = &model->context;
     struct pnd_imagebind_config config = {0};
     char *beside = NULL;
     panda_status status;
@@ -151,7 +152,7 @@ out:
 /* The folder of HF files that `path` is, or lies in. */
 static char *get_folder(const struct pnd_context *ctx, const char *path)
 {
-    if (pnd_path_get_kind(path) == PND_PATH_DIRECTORY)
+    if (pnd_path_get_kind(ctx, path) == PND_PATH_DIRECTORY)
         return pnd_strdup(&ctx->alloc, path);
     return pnd_path_sibling(&ctx->alloc, path, ".");
 }
@@ -167,7 +168,7 @@ static panda_status find_tokenizer(char **out, const struct pnd_context *ctx,
         char *path = pnd_path_join(&ctx->alloc, folder, names[i]);
         if (!path)
             return pnd_fail_memory();
-        if (pnd_path_get_kind(path) != PND_PATH_MISSING) {
+        if (pnd_path_get_kind(ctx, path) != PND_PATH_MISSING) {
             *out = path;
             return PANDA_OK;
         }
@@ -180,9 +181,9 @@ static panda_status find_tokenizer(char **out, const struct pnd_context *ctx,
 static panda_status open_tokenizer(panda_model *model, const char *path,
                                    const char *folder, bool optional)
 {
-    const struct pnd_context *ctx = &model->runtime->context;
+    const struct pnd_context *ctx = &model->context;
     char *found = NULL;
-    if (pnd_path_get_kind(path) != PND_PATH_DIRECTORY)
+    if (pnd_path_get_kind(ctx, path) != PND_PATH_DIRECTORY)
         return pnd_tokenizer_open(&model->tokenizer, ctx, path, folder);
     panda_status status = find_tokenizer(&found, ctx, path);
     if (status < 0)
@@ -205,7 +206,7 @@ static panda_status open_tokenizer(panda_model *model, const char *path,
 static panda_status open_own_tokenizer(panda_model *model,
                                        const struct pnd_gguf *gguf)
 {
-    const struct pnd_context *ctx = &model->runtime->context;
+    const struct pnd_context *ctx = &model->context;
     if (pnd_gguf_find(gguf, "tokenizer.ggml.model"))
         return pnd_tokenizer_open_gguf(&model->tokenizer, ctx, gguf);
     pnd_log(ctx, PANDA_LOG_INFO, "%s: no vocabulary, no text for the decoder",
@@ -236,7 +237,7 @@ static panda_status open_decoder(panda_model *model,
                                  const panda_model_options *o,
                                  const struct pnd_lora_options *lora)
 {
-    const struct pnd_context *ctx = &model->runtime->context;
+    const struct pnd_context *ctx = &model->context;
     struct pnd_llama_config config;
     panda_status status;
     char *folder = NULL;
@@ -270,7 +271,7 @@ static panda_status open_adapter(panda_model *model,
                                  const panda_model_options *o,
                                  struct pnd_lora_options *lora)
 {
-    const struct pnd_context *ctx = &model->runtime->context;
+    const struct pnd_context *ctx = &model->context;
     struct pnd_adapter_config config = {0};
     char *beside = NULL;
     panda_status status;
@@ -329,13 +330,13 @@ static panda_status report(const panda_model_options *o, double fraction)
 
 static panda_status open_parts(panda_model *model, const panda_model_options *o)
 {
-    const struct pnd_context *ctx = &model->runtime->context;
+    const struct pnd_context *ctx = &model->context;
     struct pnd_lora_options lora = {0};
     panda_status status;
     PND_TRY(report(o, 0));
     if (o->clip_vocab)
         PND_TRY(pnd_gzip_read_file(&model->clip_merges,
-                                   &model->clip_merges_size, &ctx->alloc,
+                                   &model->clip_merges_size, ctx,
                                    o->clip_vocab, MAX_MERGES_BYTES));
     if (o->imagebind)
         PND_TRY(open_encoders(model, o));
@@ -372,9 +373,6 @@ static panda_status check_options(const panda_model_options *o)
                         o->precision <= PANDA_PRECISION_SMALL,
                     "panda_model_options: precision is %d, expected 0..%d",
                     o->precision, PANDA_PRECISION_SMALL);
-    PANDA_CHECK_ARG(o->reserved == 0,
-                    "panda_model_options: reserved is %u, expected 0",
-                    o->reserved);
     PANDA_CHECK_ARG(o->lora_alpha >= 0 && o->lora_alpha <= 1e6f,
                     "panda_model_options: lora_alpha is %g, expected above 0",
                     (double)o->lora_alpha);
@@ -403,7 +401,11 @@ panda_status panda_model_open(panda_model **out, panda_runtime *runtime,
     pthread_mutex_init(&model->frontend_lock, NULL);
     model->runtime = pnd_runtime_ref(runtime);
     model->precision = o.precision;
-    status = open_parts(model, &o);
+    model->context = runtime->context;
+    status = pnd_sources_begin(&model->context, &o);
+    if (status == PANDA_OK)
+        status = open_parts(model, &o);
+    pnd_sources_end(&model->context);
     if (status < 0) {
         panda_model_close(model);
         return status;

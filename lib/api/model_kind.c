@@ -59,7 +59,7 @@ static bool is_clip_vocab(const struct pnd_context *ctx, const char *path)
     char *text = NULL;
     size_t size;
     bool result = false;
-    if (pnd_gzip_read_file(&text, &size, &ctx->alloc, path, 64u << 20) == 0) {
+    if (pnd_gzip_read_file(&text, &size, ctx, path, 64u << 20) == 0) {
         result =
             strstr(text, "#version") != NULL && strstr(text, "</w>") != NULL;
         pnd_free(&ctx->alloc, text);
@@ -83,7 +83,7 @@ static panda_file_kind get_other_kind(const struct pnd_context *ctx,
                                       const char *path)
 {
     struct pnd_map map;
-    if (pnd_map_open(&map, path) < 0)
+    if (pnd_map_open(&map, NULL, path) < 0)
         return PANDA_FILE_UNKNOWN;
     bool may_be_merges = has_prefix(&map, "\x1f\x8b") ||
                          has_prefix(&map, "\"bpe") || has_prefix(&map, "#");
@@ -103,10 +103,10 @@ static panda_status find_is_weights(bool *out, bool *is_json, const char *path)
 {
     struct pnd_map map;
     *is_json = false;
-    *out = pnd_path_get_kind(path) == PND_PATH_DIRECTORY;
+    *out = pnd_path_get_kind(NULL, path) == PND_PATH_DIRECTORY;
     if (*out)
         return PANDA_OK;
-    panda_status status = pnd_map_open(&map, path);
+    panda_status status = pnd_map_open(&map, NULL, path);
     if (status < 0)
         return status;
     *is_json = has_prefix(&map, "{");

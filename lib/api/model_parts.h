@@ -22,6 +22,7 @@ struct panda_model {
     atomic_uint references;
     panda_runtime *runtime;
     panda_precision precision;
+    struct pnd_context context; /* the runtime's, with sources while opening */
 
     struct pnd_weights *encoder_weights;
     struct pnd_weights *decoder_weights;

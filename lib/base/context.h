@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/pool.h"
+#include "base/host_file.h"
 
 /* What every module needs of the runtime, which owns it (lib/api/runtime.c)
  * and outlives all that is made with it. */
@@ -21,6 +22,8 @@ struct pnd_context {
     panda_log_fn log;
     void *log_user;
     panda_log_level log_level;
+    const struct pnd_host_file *host_files; /* while a model is opened */
+    uint32_t host_file_count;
 };
 
 /** One line of log, when the level is wanted. */

@@ -37,13 +37,44 @@ static panda_status map_descriptor(struct pnd_map *out, int fd,
         mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (data == MAP_FAILED)
         return fail_io(path);
-    *out = (struct pnd_map){.data = data, .size = (size_t)info.st_size};
+    *out = (struct pnd_map){
+        .data = data, .size = (size_t)info.st_size, .is_mapped = true};
     return PANDA_OK;
 }
 
-panda_status pnd_map_open(struct pnd_map *out, const char *path)
+static panda_status open_source(struct pnd_map *out,
+                                const struct pnd_context *ctx,
+                                const struct pnd_host_file *source)
 {
+    struct pnd_map map = {.data = source->data, .size = (size_t)source->size};
+    if (source->size == 0)
+        return pnd_fail(PANDA_E_FORMAT, "%s: the source is empty",
+                        source->name);
+    if (source->read) {
+        panda_status status =
+            pnd_fill_open(&map.fill, &map.data, &ctx->alloc, source);
+        if (status < 0)
+            return status;
+    }
+    *out = map;
+    return PANDA_OK;
+}
+
+static const struct pnd_host_file *find_source(const struct pnd_context *ctx,
+                                               const char *path)
+{
+    if (!ctx)
+        return NULL;
+    return pnd_host_file_find(ctx->host_files, ctx->host_file_count, path);
+}
+
+panda_status pnd_map_open(struct pnd_map *out, const struct pnd_context *ctx,
+                          const char *path)
+{
+    const struct pnd_host_file *source = find_source(ctx, path);
     *out = (struct pnd_map){0};
+    if (source)
+        return open_source(out, ctx, source);
     /* Without O_NONBLOCK a FIFO would block here for ever. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
@@ -55,23 +86,32 @@ panda_status pnd_map_open(struct pnd_map *out, const char *path)
 
 void pnd_map_close(struct pnd_map *map)
 {
-    if (map->data)
+    if (map->is_mapped)
         munmap((void *)map->data, map->size);
+    pnd_fill_close(map->fill);
     *map = (struct pnd_map){0};
 }
 
 void pnd_map_forget(const struct pnd_map *map, size_t at, size_t size)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (!map->is_mapped)
+        return; /* the only copy */
     const size_t begin = at / page * page;
     const size_t end = size < map->size - at ? at + size : map->size;
     /* Nobody has written to the pages: they are the file's. */
     (void)madvise((void *)(map->data + begin), end - begin, MADV_DONTNEED);
 }
 
-enum pnd_path_kind pnd_path_get_kind(const char *path)
+enum pnd_path_kind pnd_path_get_kind(const struct pnd_context *ctx,
+                                     const char *path)
 {
     struct stat info;
+    if (find_source(ctx, path))
+        return PND_PATH_FILE;
+    if (ctx && pnd_host_file_has_folder(ctx->host_files, ctx->host_file_count,
+                                        path))
+        return PND_PATH_DIRECTORY;
     if (stat(path, &info) != 0)
         return PND_PATH_MISSING;
     if (S_ISREG(info.st_mode))

@@ -88,7 +88,7 @@ panda_status pnd_output_open(struct pnd_output *out,
                              const char *path, uint64_t size)
 {
     *out = (struct pnd_output){.alloc = alloc, .file = -1};
-    if (pnd_path_get_kind(path) == PND_PATH_DIRECTORY)
+    if (pnd_path_get_kind(NULL, path) == PND_PATH_DIRECTORY)
         return pnd_fail(PANDA_E_IO, "%s: is a directory, expected a file",
                         path);
     char *folder = pnd_path_sibling(alloc, path, ".");

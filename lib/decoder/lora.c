@@ -123,6 +123,10 @@ static panda_status find_pair(struct lora_pair *pair, struct pnd_llama *llama,
                         pair->a ? 'B' : 'A');
     panda_status status = check_pair(
         pair, get_target(&llama->layers[layer], target), path);
+    if (status == PANDA_OK)
+        status = pnd_weights_load(w, pair->a);
+    if (status == PANDA_OK)
+        status = pnd_weights_load(w, pair->b);
     if (status < 0)
         return status;
     struct pnd_llama_dims *dims = &llama->dims;

@@ -18,7 +18,7 @@ struct source {
 static panda_status open_object(struct pnd_json **json, struct source *source,
                                 const struct pnd_context *ctx, const char *path)
 {
-    panda_status status = pnd_json_open(json, &ctx->alloc, path);
+    panda_status status = pnd_json_open(json, ctx, path);
     if (status < 0)
         return status;
     *source = (struct source){pnd_json_get_root(*json), path};
@@ -306,7 +306,7 @@ static panda_status read_generation_config(struct pnd_llama_config *c,
     panda_status status = PANDA_OK;
     struct pnd_json *json = NULL;
     struct source source;
-    if (pnd_path_get_kind(path) != PND_PATH_MISSING) {
+    if (pnd_path_get_kind(ctx, path) != PND_PATH_MISSING) {
         status = open_object(&json, &source, ctx, path);
         if (status == PANDA_OK)
             status = read_ids(c, &source);
@@ -325,7 +325,7 @@ panda_status pnd_llama_config_open(struct pnd_llama_config *out,
     struct source source;
     panda_status status;
     *out = (struct pnd_llama_config){0};
-    char *path = pnd_path_get_kind(folder) == PND_PATH_FILE
+    char *path = pnd_path_get_kind(ctx, folder) == PND_PATH_FILE
                      ? pnd_path_sibling(&ctx->alloc, folder, "config.json")
                      : pnd_path_join(&ctx->alloc, folder, "config.json");
     if (!path)

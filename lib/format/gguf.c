@@ -45,28 +45,40 @@ size_t pnd_gguf_type_get_size(enum pnd_gguf_type type)
 panda_status pnd_gguf_fail(const struct pnd_gguf_cursor *c, const char *what)
 {
     return pnd_fail(PANDA_E_FORMAT, "%s: GGUF: at byte %zu of %zu: %s",
-                    c->gguf->path, c->at, c->gguf->size, what);
+                    c->gguf->path, c->at, c->gguf->map.size, what);
 }
 
 static size_t get_left(const struct pnd_gguf_cursor *c)
 {
-    return c->gguf->size - c->at;
+    return c->gguf->map.size - c->at;
+}
+
+panda_status pnd_gguf_demand(const struct pnd_gguf_cursor *c, uint64_t size,
+                             const char *what)
+{
+    if (size > get_left(c))
+        return pnd_gguf_fail(c, what);
+    return pnd_map_need(&c->gguf->map, c->at, (size_t)size);
 }
 
 panda_status pnd_gguf_take_u32(struct pnd_gguf_cursor *c, uint32_t *out)
 {
-    if (get_left(c) < 4)
-        return pnd_gguf_fail(c, "the file ends within a number");
-    *out = pnd_read_le32(c->gguf->data + c->at);
+    panda_status status =
+        pnd_gguf_demand(c, 4, "the file ends within a number");
+    if (status < 0)
+        return status;
+    *out = pnd_read_le32(c->gguf->map.data + c->at);
     c->at += 4;
     return PANDA_OK;
 }
 
 panda_status pnd_gguf_take_u64(struct pnd_gguf_cursor *c, uint64_t *out)
 {
-    if (get_left(c) < 8)
-        return pnd_gguf_fail(c, "the file ends within a number");
-    *out = pnd_read_le64(c->gguf->data + c->at);
+    panda_status status =
+        pnd_gguf_demand(c, 8, "the file ends within a number");
+    if (status < 0)
+        return status;
+    *out = pnd_read_le64(c->gguf->map.data + c->at);
     c->at += 8;
     return PANDA_OK;
 }
@@ -78,11 +90,11 @@ panda_status pnd_gguf_take_string(struct pnd_gguf_cursor *c,
     panda_status status = pnd_gguf_take_u64(c, &length);
     if (status < 0)
         return status;
-    if (length > get_left(c)) {
-        c->at -= 8;
-        return pnd_gguf_fail(c, "a string reaches past the end of the file");
-    }
-    out->bytes = (const char *)c->gguf->data + c->at;
+    status = pnd_gguf_demand(c, length,
+                             "a string reaches past the end of the file");
+    if (status < 0)
+        return status;
+    out->bytes = (const char *)c->gguf->map.data + c->at;
     out->length = (size_t)length;
     c->at += (size_t)length;
     return PANDA_OK;
@@ -123,10 +135,19 @@ static panda_status take_array(struct pnd_gguf_cursor *c,
     return PANDA_OK;
 }
 
-static panda_status check_bools(struct pnd_gguf_cursor *c, size_t count)
+static panda_status skip_numbers(struct pnd_gguf_cursor *c, size_t bytes,
+                                 bool are_bools)
 {
-    for (; count > 0; count--, c->at++) {
-        if (c->gguf->data[c->at] > 1)
+    panda_status status =
+        pnd_gguf_demand(c, bytes, "the file ends within a value");
+    if (status < 0)
+        return status;
+    if (!are_bools) {
+        c->at += bytes;
+        return PANDA_OK;
+    }
+    for (; bytes > 0; bytes--, c->at++) {
+        if (c->gguf->map.data[c->at] > 1)
             return pnd_gguf_fail(c, "a boolean is neither 0 nor 1");
     }
     return PANDA_OK;
@@ -141,12 +162,8 @@ static panda_status skip_items(struct pnd_gguf_cursor *c,
 {
     const size_t size = type_sizes[type], begin = c->at;
     panda_status status = PANDA_OK;
-    if (type == PND_GGUF_BOOL)
-        return check_bools(c, count);
-    if (size > 0) {
-        c->at += count * size;
-        return PANDA_OK;
-    }
+    if (size > 0)
+        return skip_numbers(c, count * size, type == PND_GGUF_BOOL);
     if (type == PND_GGUF_ARRAY && depth == MAX_DEPTH)
         return pnd_gguf_fail(c, "arrays are nested more than 4 deep");
     for (size_t i = 0; i < count && status == PANDA_OK; i++) {
@@ -197,11 +214,9 @@ static panda_status read_value(struct pnd_gguf *gguf, struct pnd_gguf_cursor *c,
             if (!places)
                 return pnd_fail_memory();
         }
-    } else if (type_sizes[v->type] > get_left(c)) {
-        return pnd_gguf_fail(c, "the file ends within a value");
     }
     v->places = places;
-    v->data = gguf->data + c->at;
+    v->data = gguf->map.data + c->at;
     const size_t begin = c->at;
     PND_TRY(skip_items(c, v->type, v->count, 1, places));
     v->bytes = c->at - begin;
@@ -245,7 +260,7 @@ static panda_status read_values(struct pnd_gguf *gguf,
 
 static panda_status check_version(const struct pnd_gguf *gguf)
 {
-    const uint32_t version = pnd_read_le32(gguf->data + 4);
+    const uint32_t version = pnd_read_le32(gguf->map.data + 4);
     if (version == 2 || version == 3)
         return PANDA_OK;
     if (version != 0 && version << 16 == 0)
@@ -260,8 +275,8 @@ static panda_status check_version(const struct pnd_gguf *gguf)
 static panda_status read_count(size_t *out, const struct pnd_gguf *gguf,
                                size_t at, size_t least_bytes, const char *what)
 {
-    const uint64_t count = pnd_read_le64(gguf->data + at);
-    size_t most = (gguf->size - HEADER_BYTES) / least_bytes;
+    const uint64_t count = pnd_read_le64(gguf->map.data + at);
+    size_t most = (gguf->map.size - HEADER_BYTES) / least_bytes;
     if (most > MAX_COUNT)
         most = MAX_COUNT;
     if (count > most)
@@ -269,7 +284,7 @@ static panda_status read_count(size_t *out, const struct pnd_gguf *gguf,
                         "%s: GGUF: has %llu %s, expected at most %zu in a file "
                         "of %zu bytes",
                         gguf->path, (unsigned long long)count, what, most,
-                        gguf->size);
+                        gguf->map.size);
     *out = (size_t)count;
     return PANDA_OK;
 }
@@ -291,12 +306,15 @@ static panda_status read_alignment(struct pnd_gguf *gguf)
 static panda_status read_file(struct pnd_gguf *gguf)
 {
     struct pnd_gguf_cursor c = {gguf, HEADER_BYTES};
+    const size_t size = gguf->map.size;
     panda_status status;
-    if (gguf->size < HEADER_BYTES || memcmp(gguf->data, "GGUF", 4) != 0)
+    const size_t begin = size < HEADER_BYTES ? size : HEADER_BYTES;
+    PND_TRY(pnd_map_need(&gguf->map, 0, begin));
+    if (size < HEADER_BYTES || memcmp(gguf->map.data, "GGUF", 4) != 0)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: GGUF: expected \"GGUF\" and a header of %d bytes "
                         "in a file of %zu bytes",
-                        gguf->path, HEADER_BYTES, gguf->size);
+                        gguf->path, HEADER_BYTES, size);
     PND_TRY(check_version(gguf));
     PND_TRY(read_count(&gguf->tensor_count, gguf, 8, LEAST_TENSOR_BYTES,
                        "tensors"));
@@ -310,15 +328,14 @@ out:
 
 panda_status pnd_gguf_open(struct pnd_gguf **out,
                            const struct pnd_allocator *alloc,
-                           const uint8_t *data, size_t size, const char *path)
+                           const struct pnd_map *map, const char *path)
 {
     *out = NULL;
     struct pnd_gguf *gguf = pnd_alloc_zero(alloc, sizeof *gguf);
     if (!gguf)
         return pnd_fail_memory();
     pnd_arena_init(&gguf->arena, alloc);
-    gguf->data = data;
-    gguf->size = size;
+    gguf->map = *map;
     gguf->path = pnd_arena_strndup(&gguf->arena, path, strlen(path));
     panda_status status = gguf->path ? read_file(gguf) : pnd_fail_memory();
     if (status < 0)

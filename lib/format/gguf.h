@@ -7,7 +7,7 @@
 
 #include <pandagpt/status.h>
 
-#include "base/alloc.h"
+#include "base/map.h"
 
 /* The metadata of a GGUF file: keys with typed values, all of them, known or
  * not. Strings and arrays stay where they are in the file; memory is at most
@@ -54,11 +54,11 @@ struct pnd_gguf_value {
 
 struct pnd_gguf;
 
-/** Read the metadata of `size` bytes, which have to stay valid; `path` (copied)
- *  is for messages. */
+/** Read the metadata of a file, which has to stay open; `path` (copied) is for
+ *  messages. */
 panda_status pnd_gguf_open(struct pnd_gguf **out,
                            const struct pnd_allocator *alloc,
-                           const uint8_t *data, size_t size, const char *path);
+                           const struct pnd_map *map, const char *path);
 void pnd_gguf_close(struct pnd_gguf *gguf); /* NULL is allowed */
 
 const char *pnd_gguf_get_path(const struct pnd_gguf *gguf);

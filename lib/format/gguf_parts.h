@@ -11,8 +11,7 @@
 struct pnd_gguf {
     struct pnd_arena arena;
     const char *path;
-    const uint8_t *data; /* size bytes */
-    size_t size;
+    struct pnd_map map; /* borrowed */
 
     struct pnd_gguf_value *values; /* count, in the order of the file */
     const void **sorted;           /* by key */
@@ -31,6 +30,11 @@ struct pnd_gguf_cursor {
 
 /** PANDA_E_FORMAT with the place. */
 panda_status pnd_gguf_fail(const struct pnd_gguf_cursor *c, const char *what);
+
+/** Demand `size` more bytes in the file, and that they may be looked at;
+ *  `what` is said otherwise. */
+panda_status pnd_gguf_demand(const struct pnd_gguf_cursor *c, uint64_t size,
+                             const char *what);
 
 /** The next numbers and the next string, which are inside the file. */
 panda_status pnd_gguf_take_u32(struct pnd_gguf_cursor *c, uint32_t *out);

@@ -159,7 +159,7 @@ static panda_status add_tensor(const struct reader *r,
                                const struct place *place)
 {
     const size_t size =
-        r->gguf->size > r->data_at ? r->gguf->size - r->data_at : 0;
+        r->gguf->map.size > r->data_at ? r->gguf->map.size - r->data_at : 0;
     if (place->begin > size || place->bytes > size - (size_t)place->begin)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: tensor %s needs %zu bytes at offset %llu of the "
@@ -172,7 +172,7 @@ static panda_status add_tensor(const struct reader *r,
         .name_length = place->name.length,
         .dtype = place->dtype,
         .rank = place->rank,
-        .storage = r->gguf->data + r->data_at + place->begin,
+        .storage = r->gguf->map.data + r->data_at + place->begin,
         .storage_size = place->bytes,
     };
     memcpy(source.shape, place->shape, sizeof place->shape);
@@ -278,7 +278,7 @@ static panda_status check_split(const struct pnd_weights *w,
                               (long long)first.count);
         return status;
     }
-    if (split.count > 1 && !w->files[0].map.data)
+    if (split.count > 1 && w->is_memory)
         return pnd_fail(PANDA_E_UNSUPPORTED,
                         "%s: is one of %lld parts, which can only be opened "
                         "as files",
@@ -294,8 +294,8 @@ panda_status pnd_gguf_read(struct pnd_weights *w)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: is a GGUF file, expected a shard like the others",
                         file->path);
-    panda_status status = pnd_gguf_open(&gguf, &w->ctx->alloc, file->data,
-                                        file->size, file->path);
+    panda_status status = pnd_gguf_open(&gguf, &w->ctx->alloc, &file->map,
+                                        file->path);
     if (status < 0)
         return status;
     status = check_split(w, gguf);

@@ -111,17 +111,18 @@ static panda_status copy(struct pnd_buffer *out, const struct pnd_map *map,
 }
 
 panda_status pnd_gzip_read_file(char **data, size_t *size,
-                                const struct pnd_allocator *alloc,
+                                const struct pnd_context *ctx,
                                 const char *path, size_t max_size)
 {
     struct pnd_map map;
     struct pnd_buffer out;
     *data = NULL;
     *size = 0;
-    panda_status status = pnd_map_open(&map, path);
+    panda_status status = pnd_map_open(&map, ctx, path);
     if (status < 0)
         return status;
-    pnd_buffer_init(&out, alloc);
+    pnd_buffer_init(&out, &ctx->alloc);
+    PND_TRY(pnd_map_need_all(&map));
     const bool compressed =
         map.size >= 2 && map.data[0] == 0x1f && map.data[1] == 0x8b;
     if (compressed)

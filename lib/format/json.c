@@ -355,14 +355,17 @@ out:
 }
 
 panda_status pnd_json_open(struct pnd_json **out,
-                           const struct pnd_allocator *alloc, const char *path)
+                           const struct pnd_context *ctx, const char *path)
 {
     *out = NULL;
     struct pnd_map map;
-    panda_status status = pnd_map_open(&map, path);
+    panda_status status = pnd_map_open(&map, ctx, path);
     if (status < 0)
         return status;
-    status = pnd_json_parse(out, alloc, (const char *)map.data, map.size, path);
+    status = pnd_map_need_all(&map);
+    if (status == PANDA_OK)
+        status = pnd_json_parse(out, &ctx->alloc, (const char *)map.data,
+                                map.size, path);
     pnd_map_close(&map);
     return status;
 }

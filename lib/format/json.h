@@ -7,7 +7,7 @@
 
 #include <pandagpt/status.h>
 
-#include "base/alloc.h"
+#include "base/context.h"
 
 /* JSON documents of weight files: config.json, index files, safetensors
  * headers. Own code because the readers must name byte offsets, refuse
@@ -54,8 +54,7 @@ panda_status pnd_json_parse(struct pnd_json **out,
 
 /** Map a file and parse it. */
 panda_status pnd_json_open(struct pnd_json **out,
-                           const struct pnd_allocator *alloc,
-                           const char *path);
+                           const struct pnd_context *ctx, const char *path);
 void pnd_json_free(struct pnd_json *json);
 
 const struct pnd_json_value *pnd_json_get_root(const struct pnd_json *json);

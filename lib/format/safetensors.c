@@ -192,22 +192,28 @@ panda_status pnd_safetensors_read(struct pnd_weights *w)
 {
     const struct pnd_weights_file *file = &w->files[w->file_count - 1];
     struct reader r = {.weights = w, .file = file};
-    if (file->size < 8)
+    if (file->map.size < 8)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: %zu bytes are too few for safetensors", file->path,
-                        file->size);
-    uint64_t length = pnd_read_le64(file->data);
-    if (length > MAX_HEADER || length > file->size - 8)
+                        file->map.size);
+    panda_status status = pnd_map_need(&file->map, 0, 8);
+    if (status < 0)
+        return status;
+    uint64_t length = pnd_read_le64(file->map.data);
+    if (length > MAX_HEADER || length > file->map.size - 8)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: the safetensors header has %llu bytes, expected "
                         "at most %llu and less than the file's %zu",
                         file->path, (unsigned long long)length,
-                        (unsigned long long)MAX_HEADER, file->size);
-    r.data = file->data + 8 + length;
-    r.data_size = file->size - 8 - (size_t)length;
+                        (unsigned long long)MAX_HEADER, file->map.size);
+    r.data = file->map.data + 8 + length;
+    r.data_size = file->map.size - 8 - (size_t)length;
+    status = pnd_map_need(&file->map, 8, (size_t)length);
+    if (status < 0)
+        return status;
     struct pnd_json *json;
-    panda_status status =
-        pnd_json_parse(&json, &w->ctx->alloc, (const char *)file->data + 8,
+    status =
+        pnd_json_parse(&json, &w->ctx->alloc, (const char *)file->map.data + 8,
                        (size_t)length, file->path);
     if (status < 0)
         return status;

@@ -103,7 +103,7 @@ static panda_status check_agreement(const struct pnd_weights *w,
 panda_status pnd_shards_read(struct pnd_weights *w, const char *index_path)
 {
     struct pnd_json *json;
-    panda_status status = pnd_json_open(&json, &w->ctx->alloc, index_path);
+    panda_status status = pnd_json_open(&json, w->ctx, index_path);
     if (status < 0)
         return status;
     const struct pnd_json_value *map =

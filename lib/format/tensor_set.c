@@ -65,7 +65,7 @@ static panda_status fail_tensor(const struct pnd_weights *w,
                     get_path(w), pnd_show(s->name, s->name_length).text,
                     pnd_dtype_get_name(s->dtype), shape, (long long)s->offset,
                     s->storage_size,
-                    (size_t)(s->storage - w->files[w->file_count - 1].data),
+                    (size_t)(s->storage - w->files[w->file_count - 1].map.data),
                     what);
 }
 
@@ -158,8 +158,12 @@ static panda_status copy_tensor(struct pnd_weights *w,
 {
     const size_t size = pnd_dtype_get_size(s->dtype);
     const size_t bytes = extent.count * size;
+    panda_status status = pnd_map_need_at(&w->files[w->file_count - 1].map,
+                                          s->storage, s->storage_size);
+    if (status < 0)
+        return status;
     /* Many views of one storage must not multiply the file's size. */
-    if (bytes > w->mapped_bytes - w->heap_bytes)
+    if (bytes > w->file_bytes - w->copy_bytes)
         return fail_tensor(w, s,
                            "would be copied, and the copies would take more "
                            "memory than the files");
@@ -173,7 +177,7 @@ static panda_status copy_tensor(struct pnd_weights *w,
     if (!copy)
         return pnd_fail_memory();
     w->copies[w->copy_count++] = copy;
-    w->heap_bytes += bytes;
+    w->copy_bytes += bytes;
     if (extent.contiguous)
         memcpy(copy, s->storage + (size_t)s->offset * size, bytes);
     else

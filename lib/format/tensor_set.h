@@ -10,9 +10,7 @@
 
 struct pnd_weights_file {
     const char *path;
-    struct pnd_map map;  /* zeroed for borrowed memory */
-    const uint8_t *data; /* size bytes */
-    size_t size;
+    struct pnd_map map;
 };
 
 struct pnd_weights_entry {
@@ -25,6 +23,7 @@ struct pnd_weights {
     const struct pnd_context *ctx;
     struct pnd_arena arena; /* paths and names */
     const char *path;       /* as given to open */
+    bool is_memory;         /* no other files can be opened with it */
 
     struct pnd_weights_file *files;
     size_t file_count, file_capacity;
@@ -35,7 +34,8 @@ struct pnd_weights {
 
     void **copies; /* tensors that cannot be used where they lie */
     size_t copy_count, copy_capacity;
-    uint64_t mapped_bytes, heap_bytes;
+    uint64_t file_bytes; /* of all files */
+    uint64_t copy_bytes;
 
     struct pnd_gguf *gguf; /* metadata of the first file, or NULL */
 };

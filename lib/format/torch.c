@@ -58,6 +58,11 @@ static panda_status check_byte_order(const struct reader *r)
 {
     const struct pnd_zip_entry *entry = pnd_zip_find(
         &r->zip, r->root, r->root_length, "byteorder", strlen("byteorder"));
+    panda_status status =
+        entry ? pnd_map_need_at(&r->file->map, entry->data, entry->size)
+              : PANDA_OK;
+    if (status < 0)
+        return status;
     if (!entry || (entry->size == 6 && memcmp(entry->data, "little", 6) == 0))
         return PANDA_OK;
     return pnd_fail(PANDA_E_UNSUPPORTED,
@@ -230,10 +235,10 @@ panda_status pnd_torch_read(struct pnd_weights *w)
     struct pnd_pickle_value top;
     panda_status status;
     pnd_arena_init(&r.arena, &w->ctx->alloc);
-    PND_TRY(pnd_zip_open(&r.zip, &w->ctx->alloc, file->data, file->size,
-                         file->path));
+    PND_TRY(pnd_zip_open(&r.zip, &w->ctx->alloc, &file->map, file->path));
     PND_TRY(find_pickle(&r, &entry));
     PND_TRY(check_byte_order(&r));
+    PND_TRY(pnd_map_need_at(&file->map, entry->data, entry->size));
     PND_TRY(
         pnd_pickle_run(&top, &r.arena, entry->data, entry->size, file->path));
     PND_TRY(add_tensors(&r, &top));

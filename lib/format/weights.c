@@ -10,6 +10,8 @@
 #include "format/tensor_set.h"
 #include "format/utf8.h"
 
+#define DETECT_BYTES 4096
+
 enum content {
     CONTENT_UNKNOWN,
     CONTENT_ZIP,
@@ -37,7 +39,8 @@ static bool is_text(const uint8_t *data, size_t size)
     return true;
 }
 
-/* By what is in the file: names say too little (.bin). */
+/* By what is in the file: names say too little (.bin). White space in front of
+ * JSON is looked through as far as DETECT_BYTES. */
 static enum content detect(const uint8_t *data, size_t size)
 {
     /* LONG1 of torch's magic number. */
@@ -103,10 +106,22 @@ static panda_status fail_content(const char *path, enum content content)
     }
 }
 
+static panda_status detect_map(enum content *out, const struct pnd_map *map)
+{
+    const size_t size = map->size < DETECT_BYTES ? map->size : DETECT_BYTES;
+    panda_status status = pnd_map_need(map, 0, size);
+    if (status == PANDA_OK)
+        *out = detect(map->data, size);
+    return status;
+}
+
 static panda_status read_content(struct pnd_weights *w)
 {
     const struct pnd_weights_file *file = &w->files[w->file_count - 1];
-    enum content content = detect(file->data, file->size);
+    enum content content = CONTENT_UNKNOWN;
+    panda_status status = detect_map(&content, &file->map);
+    if (status < 0)
+        return status;
     if (content == CONTENT_ZIP)
         return pnd_torch_read(w);
     if (content == CONTENT_SAFETENSORS)
@@ -116,37 +131,32 @@ static panda_status read_content(struct pnd_weights *w)
     return fail_content(file->path, content);
 }
 
-/* Takes the map of `file`. */
-static panda_status add_file(struct pnd_weights *w,
-                             const struct pnd_weights_file *file)
+/* Takes the map. */
+static panda_status add_file(struct pnd_weights *w, struct pnd_map *map,
+                             const char *path)
 {
     struct pnd_weights_file *files =
         pnd_tensor_set_grow(&w->ctx->alloc, w->files, w->file_count,
                             &w->file_capacity, sizeof *w->files);
-    const char *path =
-        pnd_arena_strndup(&w->arena, file->path, strlen(file->path));
+    const char *copy = pnd_arena_strndup(&w->arena, path, strlen(path));
     if (files)
         w->files = files;
-    if (!files || !path) {
-        struct pnd_map map = file->map;
-        pnd_map_close(&map);
+    if (!files || !copy) {
+        pnd_map_close(map);
         return pnd_fail_memory();
     }
-    w->files[w->file_count] = *file;
-    w->files[w->file_count++].path = path;
-    w->mapped_bytes += file->size;
+    w->files[w->file_count++] = (struct pnd_weights_file){copy, *map};
+    w->file_bytes += map->size;
     return PANDA_OK;
 }
 
 panda_status pnd_weights_read_file(struct pnd_weights *w, const char *path)
 {
-    struct pnd_weights_file file = {.path = path};
-    panda_status status = pnd_map_open(&file.map, path);
+    struct pnd_map map;
+    panda_status status = pnd_map_open(&map, w->ctx, path);
     if (status < 0)
         return status;
-    file.data = file.map.data;
-    file.size = file.map.size;
-    status = add_file(w, &file);
+    status = add_file(w, &map, path);
     return status < 0 ? status : read_content(w);
 }
 
@@ -154,14 +164,20 @@ panda_status pnd_weights_read_file(struct pnd_weights *w, const char *path)
 static panda_status read_path(struct pnd_weights *w, const char *path)
 {
     struct pnd_map map;
-    panda_status status = pnd_map_open(&map, path);
+    enum content content = CONTENT_UNKNOWN;
+    panda_status status = pnd_map_open(&map, w->ctx, path);
     if (status < 0)
         return status;
-    enum content content = detect(map.data, map.size);
-    pnd_map_close(&map);
+    status = detect_map(&content, &map);
+    if (status < 0 || content == CONTENT_JSON)
+        pnd_map_close(&map);
+    if (status < 0)
+        return status;
     if (content == CONTENT_JSON)
         return pnd_shards_read(w, path);
-    status = pnd_weights_read_file(w, path);
+    status = add_file(w, &map, path);
+    if (status == PANDA_OK)
+        status = read_content(w);
     if (status == PANDA_OK && w->gguf)
         status = pnd_gguf_read_parts(w, path);
     return status < 0 ? status : pnd_tensor_set_finish(w);
@@ -179,7 +195,7 @@ static panda_status read_folder(struct pnd_weights *w, const char *folder)
         if (!path)
             return pnd_fail_memory();
         panda_status status = PANDA_OK;
-        bool found = pnd_path_get_kind(path) != PND_PATH_MISSING;
+        bool found = pnd_path_get_kind(w->ctx, path) != PND_PATH_MISSING;
         if (found)
             status = read_path(w, path);
         pnd_free(alloc, path);
@@ -218,7 +234,7 @@ panda_status pnd_weights_open(struct pnd_weights **out,
     panda_status status = create(&w, ctx, path);
     if (status < 0)
         return status;
-    if (pnd_path_get_kind(path) == PND_PATH_DIRECTORY)
+    if (pnd_path_get_kind(ctx, path) == PND_PATH_DIRECTORY)
         status = read_folder(w, path);
     else
         status = read_path(w, path);
@@ -234,14 +250,14 @@ panda_status pnd_weights_open_memory(struct pnd_weights **out,
                                      const void *data, size_t size,
                                      const char *name)
 {
-    const struct pnd_weights_file file = {
-        .path = name, .data = data, .size = size};
+    struct pnd_map map = {.data = data, .size = size};
     struct pnd_weights *w;
     *out = NULL;
     panda_status status = create(&w, ctx, name);
     if (status < 0)
         return status;
-    PND_TRY(add_file(w, &file));
+    w->is_memory = true;
+    PND_TRY(add_file(w, &map, name));
     PND_TRY(read_content(w));
     PND_TRY(pnd_tensor_set_finish(w));
 out:
@@ -308,12 +324,33 @@ const struct pnd_tensor *pnd_weights_find(struct pnd_weights *w,
     return entry ? &entry->tensor : NULL;
 }
 
+panda_status pnd_weights_load(struct pnd_weights *w,
+                              const struct pnd_tensor *tensor)
+{
+    const struct pnd_weights_entry *entry =
+        pnd_tensor_set_find(w, tensor->name);
+    const struct pnd_map *map = &w->files[entry->file].map;
+    const uintptr_t at = (uintptr_t)tensor->data, begin = (uintptr_t)map->data;
+    if (at < begin || at - begin >= map->size)
+        return PANDA_OK; /* a copy */
+    return pnd_map_need(map, at - begin, tensor->bytes);
+}
+
+panda_status pnd_weights_load_all(struct pnd_weights *w)
+{
+    panda_status status = PANDA_OK;
+    for (size_t i = 0; i < w->file_count && status == PANDA_OK; i++)
+        status = pnd_map_need_all(&w->files[i].map);
+    return status;
+}
+
 static panda_status require(const struct pnd_tensor **out,
                             struct pnd_weights *w, uint32_t rank,
                             const int64_t *shape, const char *name,
                             bool blocks_too)
 {
     char found[96], expected[96];
+    panda_status status;
     *out = NULL;
     struct pnd_weights_entry *entry = find(w, name);
     pnd_shape_format(expected, sizeof expected, rank, shape);
@@ -335,8 +372,10 @@ static panda_status require(const struct pnd_tensor **out,
                         "or bf16%s",
                         path, name, pnd_dtype_get_name(t->dtype),
                         blocks_too ? " or a block format" : "");
-    *out = t;
-    return PANDA_OK;
+    status = pnd_weights_load(w, t);
+    if (status == PANDA_OK)
+        *out = t;
+    return status;
 }
 
 panda_status pnd_weights_require(const struct pnd_tensor **out,
@@ -396,8 +435,8 @@ const char *pnd_weights_get_file_path(const struct pnd_weights *w,
 const void *pnd_weights_get_file_data(const struct pnd_weights *w,
                                       size_t index, size_t *size)
 {
-    *size = w->files[index].size;
-    return w->files[index].data;
+    *size = w->files[index].map.size;
+    return w->files[index].map.data;
 }
 
 void pnd_weights_forget(const struct pnd_weights *w, const void *data,
@@ -406,17 +445,25 @@ void pnd_weights_forget(const struct pnd_weights *w, const void *data,
     const uint8_t *begin = data;
     for (size_t i = 0; i < w->file_count; i++) {
         const struct pnd_map *map = &w->files[i].map;
-        if (map->data && begin >= map->data && begin < map->data + map->size)
+        if (begin >= map->data && begin < map->data + map->size)
             pnd_map_forget(map, (size_t)(begin - map->data), size);
     }
 }
 
 uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w)
 {
-    return w->mapped_bytes;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < w->file_count; i++)
+        bytes += w->files[i].map.fill ? 0 : w->files[i].map.size;
+    return bytes;
 }
 
 uint64_t pnd_weights_get_heap_bytes(const struct pnd_weights *w)
 {
-    return w->heap_bytes;
+    uint64_t bytes = w->copy_bytes;
+    for (size_t i = 0; i < w->file_count; i++) {
+        if (w->files[i].map.fill)
+            bytes += pnd_fill_get_bytes(w->files[i].map.fill);
+    }
+    return bytes;
 }

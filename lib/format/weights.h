@@ -36,6 +36,15 @@ panda_status pnd_weights_open_memory(struct pnd_weights **out,
                                      const void *data, size_t size,
                                      const char *name);
 
+/** See that the bytes of a tensor may be looked at, which the require functions
+ *  do themselves: a host's callback may have to bring them. Only while a model
+ *  is opened. */
+panda_status pnd_weights_load(struct pnd_weights *w,
+                              const struct pnd_tensor *tensor);
+
+/** The same for all bytes of all files. */
+panda_status pnd_weights_load_all(struct pnd_weights *w);
+
 /** Metadata of a GGUF file (of the first part of a split one), valid until
  *  close; NULL for other formats. */
 const struct pnd_gguf *pnd_weights_get_gguf(const struct pnd_weights *w);
@@ -47,7 +56,8 @@ size_t pnd_weights_get_count(const struct pnd_weights *w);
 const struct pnd_tensor *pnd_weights_at(const struct pnd_weights *w,
                                         size_t index);
 
-/** The tensor of this name, or NULL. Marks it as used. */
+/** The tensor of this name, or NULL. Marks it as used; its bytes may not be
+ *  there before pnd_weights_load. */
 const struct pnd_tensor *pnd_weights_find(struct pnd_weights *w,
                                           const char *name);
 
@@ -87,7 +97,8 @@ const void *pnd_weights_get_file_data(const struct pnd_weights *w,
 void pnd_weights_forget(const struct pnd_weights *w, const void *data,
                         size_t size);
 
-/** Bytes of mapped (or borrowed) files, and of copies on the heap. */
+/** Bytes of mapped (or borrowed) files, and of those that were copied from
+ *  files or brought by a callback. */
 uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w);
 uint64_t pnd_weights_get_heap_bytes(const struct pnd_weights *w);
 

@@ -30,7 +30,8 @@
 
 struct reader {
     struct pnd_zip *zip;
-    const uint8_t *data; /* size bytes */
+    const struct pnd_map *map;
+    const uint8_t *data; /* size bytes, those of the map */
     size_t size;
     size_t directory, directory_end; /* offsets */
 };
@@ -48,22 +49,26 @@ static bool is_inside(uint64_t offset, uint64_t length, size_t end)
     return offset <= end && length <= end - offset;
 }
 
-static bool find_end(const struct reader *r, size_t *at)
+static panda_status find_end(const struct reader *r, size_t *at)
 {
-    if (r->size < END_SIZE)
-        return false;
-    size_t last = r->size - END_SIZE;
-    size_t first = last > MAX_COMMENT ? last - MAX_COMMENT : 0;
-    for (size_t i = last + 1; i-- > first;) {
+    const size_t last = r->size < END_SIZE ? 0 : r->size - END_SIZE;
+    const size_t first = last > MAX_COMMENT ? last - MAX_COMMENT : 0;
+    panda_status status = pnd_map_need(r->map, first, r->size - first);
+    if (status < 0)
+        return status;
+    for (size_t i = r->size < END_SIZE ? 0 : last + 1; i-- > first;) {
         const uint8_t *p = r->data + i;
         /* The comment has to end where the file does. */
         if (pnd_read_le32(p) == END_MAGIC &&
             pnd_read_le16(p + 20) == last - i) {
             *at = i;
-            return true;
+            return PANDA_OK;
         }
     }
-    return false;
+    return pnd_fail(PANDA_E_FORMAT,
+                    "%s: the zip archive has no end record in its %zu "
+                    "bytes; the file is probably cut off",
+                    r->zip->path, r->size);
 }
 
 struct directory {
@@ -76,8 +81,12 @@ static panda_status read_end64(const struct reader *r, size_t locator,
 {
     const uint8_t *p = r->data + locator;
     uint64_t at = pnd_read_le64(p + 8);
-    if (!is_inside(at, END64_SIZE, locator) ||
-        pnd_read_le32(r->data + at) != END64_MAGIC)
+    const bool inside = is_inside(at, END64_SIZE, locator);
+    panda_status status =
+        inside ? pnd_map_need(r->map, (size_t)at, END64_SIZE) : PANDA_OK;
+    if (status < 0)
+        return status;
+    if (!inside || pnd_read_le32(r->data + at) != END64_MAGIC)
         return fail_at(r, locator, "the zip64 record is not where it says");
     p = r->data + at;
     if (pnd_read_le32(p + 16) != 0 || pnd_read_le32(p + 20) != 0)
@@ -90,20 +99,22 @@ static panda_status read_end64(const struct reader *r, size_t locator,
 
 static panda_status read_end(struct reader *r, struct directory *d)
 {
-    size_t end;
-    if (!find_end(r, &end))
-        return pnd_fail(PANDA_E_FORMAT,
-                        "%s: the zip archive has no end record in its %zu "
-                        "bytes; the file is probably cut off",
-                        r->zip->path, r->size);
+    size_t end = 0;
+    panda_status status = find_end(r, &end);
+    if (status < 0)
+        return status;
     const uint8_t *p = r->data + end;
     *d = (struct directory){pnd_read_le16(p + 10), pnd_read_le32(p + 12),
                             pnd_read_le32(p + 16)};
     size_t limit = end;
+    if (end >= LOCATOR_SIZE)
+        status = pnd_map_need(r->map, end - LOCATOR_SIZE, LOCATOR_SIZE);
+    if (status < 0)
+        return status;
     if (end >= LOCATOR_SIZE &&
         pnd_read_le32(p - LOCATOR_SIZE) == LOCATOR_MAGIC) {
         limit = end - LOCATOR_SIZE;
-        panda_status status = read_end64(r, limit, d);
+        status = read_end64(r, limit, d);
         if (status < 0)
             return status;
     } else if (pnd_read_le16(p + 4) != 0 || pnd_read_le16(p + 6) != 0) {
@@ -163,12 +174,18 @@ static panda_status read_local(const struct reader *r, const struct central *c,
         return fail_at(r, r->directory, "an entry lies outside the file");
     const size_t at = (size_t)c->header;
     const uint8_t *p = r->data + at;
+    panda_status status = pnd_map_need(r->map, at, LOCAL_SIZE);
+    if (status < 0)
+        return status;
     if (pnd_read_le32(p) != LOCAL_MAGIC)
         return fail_at(r, at, "expected the header of an entry");
     const uint16_t name = pnd_read_le16(p + 26), extra = pnd_read_le16(p + 28);
     if (!is_inside(c->header + LOCAL_SIZE, (uint64_t)name + extra,
                    r->directory))
         return fail_at(r, at, "an entry's header reaches into the directory");
+    status = pnd_map_need(r->map, at + LOCAL_SIZE, name);
+    if (status < 0)
+        return status;
     if (name != c->name_length ||
         memcmp(p + LOCAL_SIZE, entry->name, name) != 0 ||
         pnd_read_le16(p + 8) != c->method)
@@ -260,13 +277,15 @@ static panda_status check_overlap(const struct reader *r)
 
 panda_status pnd_zip_open(struct pnd_zip *out,
                           const struct pnd_allocator *alloc,
-                          const uint8_t *data, size_t size, const char *path)
+                          const struct pnd_map *map, const char *path)
 {
     *out = (struct pnd_zip){.alloc = alloc, .path = path};
-    struct reader r = {.zip = out, .data = data, .size = size};
+    struct reader r = {
+        .zip = out, .map = map, .data = map->data, .size = map->size};
     struct directory d = {0};
     panda_status status;
     PND_TRY(read_end(&r, &d));
+    PND_TRY(pnd_map_need(map, r.directory, (size_t)d.size));
     /* The count is bounded by the directory's bytes. */
     out->count = (size_t)d.count;
     out->entries = pnd_alloc_array(alloc, out->count, sizeof *out->entries);

@@ -5,7 +5,7 @@
 
 #include <pandagpt/status.h>
 
-#include "base/alloc.h"
+#include "base/map.h"
 
 /* The directory of a zip archive whose entries are stored, not compressed, as
  * torch.save writes them:
@@ -37,11 +37,11 @@ struct pnd_zip {
     const void **sorted; /* the same, by name */
 };
 
-/** Read the directory of an archive in memory, which is borrowed, as `path`
- *  is. */
+/** Read the directory of an archive. File and `path` are borrowed; the content
+ *  of the entries need not be there yet. */
 panda_status pnd_zip_open(struct pnd_zip *out,
                           const struct pnd_allocator *alloc,
-                          const uint8_t *data, size_t size, const char *path);
+                          const struct pnd_map *map, const char *path);
 void pnd_zip_close(struct pnd_zip *zip); /* a zeroed one is allowed */
 
 /** Entry "prefix" + "name", or NULL. */

@@ -63,16 +63,17 @@ static panda_status read_token(struct token *out,
 }
 
 static panda_status open_source(struct source *s,
-                                const struct pnd_allocator *alloc,
+                                const struct pnd_context *ctx,
                                 const char *path, const char *folder)
 {
+    const struct pnd_allocator *alloc = &ctx->alloc;
     s->path = folder ? pnd_path_join(alloc, folder, s->name)
                      : pnd_path_sibling(alloc, path, s->name);
     if (!s->path)
         return pnd_fail_memory();
-    if (pnd_path_get_kind(s->path) == PND_PATH_MISSING)
+    if (pnd_path_get_kind(ctx, s->path) == PND_PATH_MISSING)
         return PANDA_OK;
-    panda_status status = pnd_json_open(&s->json, alloc, s->path);
+    panda_status status = pnd_json_open(&s->json, ctx, s->path);
     if (status >= 0 && pnd_json_get_root(s->json)->type != PND_JSON_OBJECT)
         status = pnd_fail(PANDA_E_FORMAT, "%s: is not a JSON object", s->path);
     return status;
@@ -273,12 +274,12 @@ out:
 }
 
 static panda_status open_sources(struct source *sources, int count,
-                                 const struct pnd_allocator *alloc,
+                                 const struct pnd_context *ctx,
                                  const char *path, const char *folder)
 {
     panda_status status = PANDA_OK;
     for (int i = 0; i < count && status >= 0; i++)
-        status = open_source(&sources[i], alloc, path, folder);
+        status = open_source(&sources[i], ctx, path, folder);
     return status;
 }
 
@@ -298,11 +299,10 @@ panda_status pnd_special_tokens_read(struct pnd_vocabulary *v,
     struct source sources[SOURCES] = {[CONFIG] = {"tokenizer_config.json"},
                                       [MAP] = {"special_tokens_map.json"},
                                       [ADDED] = {"added_tokens.json"}};
-    panda_status status =
-        open_sources(sources, SOURCES, v->alloc, path, folder);
+    panda_status status = open_sources(sources, SOURCES, ctx, path, folder);
     if (status >= 0)
         status = apply_sources(v, ctx, sources);
-    close_sources(sources, SOURCES, v->alloc);
+    close_sources(sources, SOURCES, &ctx->alloc);
     return status;
 }
 
@@ -359,7 +359,7 @@ panda_status pnd_special_tokens_read_names(struct pnd_vocabulary *v,
         [GENERATION] = {"generation_config.json"},
         [MODEL] = {"config.json"}};
     panda_status status;
-    PND_TRY(open_sources(sources, FILES, v->alloc, path, folder));
+    PND_TRY(open_sources(sources, FILES, ctx, path, folder));
     for (int role = 0; role < ROLES; role++) {
         struct token token = {0};
         for (int i = CONFIG; i <= MAP; i++)
@@ -377,6 +377,6 @@ panda_status pnd_special_tokens_read_names(struct pnd_vocabulary *v,
                 v);
     }
 out:
-    close_sources(sources, FILES, v->alloc);
+    close_sources(sources, FILES, &ctx->alloc);
     return status;
 }

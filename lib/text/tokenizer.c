@@ -27,7 +27,7 @@ static panda_status read_gguf(struct pnd_tokenizer *t,
 {
     struct pnd_gguf *gguf;
     panda_status status =
-        pnd_gguf_open(&gguf, t->alloc, map->data, map->size, path);
+        pnd_gguf_open(&gguf, t->alloc, map, path);
     if (status >= 0)
         status = pnd_tokenizer_gguf_read(t, ctx, gguf);
     pnd_gguf_close(gguf);
@@ -50,23 +50,36 @@ static panda_status read_json(struct pnd_tokenizer *t,
     return status < 0 ? status : pnd_bpe_finish(&t->bpe);
 }
 
+static panda_status read_map(struct pnd_tokenizer *t,
+                             const struct pnd_context *ctx,
+                             const struct pnd_map *map, const char *path,
+                             const char *folder)
+{
+    panda_status status = pnd_map_need(map, 0, map->size < 4 ? map->size : 4);
+    if (status < 0)
+        return status;
+    if (map->size >= 4 && memcmp(map->data, "GGUF", 4) == 0)
+        return read_gguf(t, ctx, map, path);
+    status = pnd_map_need_all(map);
+    if (status < 0)
+        return status;
+    if (pnd_tokenizer_json_probe(map->data, map->size))
+        return read_json(t, ctx, map, path, folder);
+    status = parse_sentencepiece(t, map, path);
+    if (status < 0)
+        return status;
+    return pnd_special_tokens_read(t->vocabulary, ctx, path, folder);
+}
+
 static panda_status read_model(struct pnd_tokenizer *t,
                                const struct pnd_context *ctx, const char *path,
                                const char *folder)
 {
     struct pnd_map map;
-    panda_status status = pnd_map_open(&map, path);
+    panda_status status = pnd_map_open(&map, ctx, path);
     if (status < 0)
         return status;
-    if (map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0) {
-        status = read_gguf(t, ctx, &map, path);
-    } else if (pnd_tokenizer_json_probe(map.data, map.size)) {
-        status = read_json(t, ctx, &map, path, folder);
-    } else {
-        status = parse_sentencepiece(t, &map, path);
-        if (status >= 0)
-            status = pnd_special_tokens_read(t->vocabulary, ctx, path, folder);
-    }
+    status = read_map(t, ctx, &map, path, folder);
     pnd_map_close(&map);
     return status;
 }

@@ -47,7 +47,7 @@ static size_t change(uint8_t *copy, size_t size, uint64_t *state)
 static bool replay_file(const char *path)
 {
     struct pnd_map map;
-    if (pnd_map_open(&map, path) < 0) {
+    if (pnd_map_open(&map, NULL, path) < 0) {
         fprintf(stderr, "%s\n", pnd_error_get());
         return false;
     }
@@ -92,7 +92,7 @@ static unsigned replay_folder(const char *folder)
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        bool folder = pnd_path_get_kind(argv[i]) == PND_PATH_DIRECTORY;
+        bool folder = pnd_path_get_kind(NULL, argv[i]) == PND_PATH_DIRECTORY;
         unsigned count =
             folder ? replay_folder(argv[i]) : (unsigned)replay_file(argv[i]);
         if (count == 0) {

@@ -66,10 +66,10 @@ START_TEST(ids_are_the_references)
     struct pnd_json *json = NULL;
     fake_host_init(&f, 1);
     ck_assert_ok(pnd_gzip_read_file(
-        &merges, &size, &pnd_allocator_heap,
+        &merges, &size, test_context(),
         test_fixture("weights/bpe_simple_vocab_16e6.txt.gz"), 1 << 24));
     fake_host_set_resource(&f, "clip.merges", merges, size);
-    ck_assert_ok(pnd_json_open(&json, &pnd_allocator_heap,
+    ck_assert_ok(pnd_json_open(&json, test_context(),
                                test_fixture("expected/manifest.json")));
     void *state = calloc(1, pnd_frontend_text.state_size);
     ck_assert_msg(pnd_frontend_text.init(state, &f.host) == PANDA_OK, "%s",

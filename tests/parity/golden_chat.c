@@ -209,7 +209,8 @@ END_TEST
 
 int main(void)
 {
-    if (pnd_json_open(&golden, &pnd_allocator_heap,
+    const struct pnd_context heap = {.alloc = pnd_allocator_heap};
+    if (pnd_json_open(&golden, &heap,
                       test_golden("expected.json")) < 0) {
         printf("%s\n", pnd_error_get());
         return 1;

@@ -20,7 +20,7 @@ static void open_model(void)
 {
     runtime = parity_runtime();
     model = parity_model(runtime);
-    ck_assert_ok(pnd_json_open(&cases, &pnd_allocator_heap,
+    ck_assert_ok(pnd_json_open(&cases, test_context(),
                                test_fixture("expected/e2e.json")));
 }
 

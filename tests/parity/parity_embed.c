@@ -145,7 +145,7 @@ END_TEST
 START_TEST(captions_give_reference_embeddings)
 {
     struct pnd_json *json;
-    ck_assert_ok(pnd_json_open(&json, &pnd_allocator_heap,
+    ck_assert_ok(pnd_json_open(&json, test_context(),
                                test_fixture("expected/manifest.json")));
     const struct pnd_json_value *captions = pnd_json_find(
         pnd_json_find(pnd_json_get_root(json), "info"), "captions");

@@ -43,7 +43,7 @@ static const char *path_in(const char *variable, const char *name)
 bool test_have_fixtures(void)
 {
     const char *path = test_fixture("expected/manifest.json");
-    if (pnd_path_get_kind(path) == PND_PATH_FILE)
+    if (pnd_path_get_kind(NULL, path) == PND_PATH_FILE)
         return true;
     printf("SKIP: the reference fixtures are not there (no %s)\n", path);
     return false;

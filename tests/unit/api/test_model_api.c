@@ -90,9 +90,6 @@ START_TEST(parts_that_do_not_fit_are_refused)
     options = api_options(&narrow);
     options.precision = PANDA_PRECISION_SMALL + 1;
     refuse(runtime, &options, PANDA_E_ARGUMENT, "precision is 4");
-    options = api_options(&narrow);
-    options.reserved = 1;
-    refuse(runtime, &options, PANDA_E_ARGUMENT, "reserved");
     panda_model_options_init(&options, sizeof options);
     refuse(runtime, &options, PANDA_E_ARGUMENT, "nothing to open");
 

@@ -208,7 +208,7 @@ START_TEST(clip_vocabulary)
     char *text;
     size_t size;
     panda_status status = pnd_gzip_read_file(
-        &text, &size, &pnd_allocator_heap,
+        &text, &size, test_context(),
         test_fixture("weights/bpe_simple_vocab_16e6.txt.gz"), 64u << 20);
     if (status == PANDA_E_UNSUPPORTED)
         return; /* a build without zlib */
@@ -239,7 +239,7 @@ START_TEST(gguf_cut_off)
     ck_assert_mem_eq(word.bytes, "</s>", 4);
     pnd_weights_close(w);
     struct pnd_map map;
-    ck_assert_ok(pnd_map_open(&map, test_fixture(names[_i])));
+    ck_assert_ok(pnd_map_open(&map, NULL, test_fixture(names[_i])));
     for (size_t percent = 1; percent < 100; percent++) {
         ck_assert_fails(
             pnd_weights_open_memory(&w, test_context(), map.data,

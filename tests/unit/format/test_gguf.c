@@ -60,12 +60,12 @@ static struct pnd_buffer build_sample(void)
 START_TEST(values_are_found)
 {
     struct pnd_buffer file = build_sample();
+    const struct pnd_map map = {.data = file.data, .size = file.size};
     struct pnd_gguf *g;
     struct pnd_gguf_string s;
     int64_t i = -1;
     double d = 0;
-    ck_assert_ok(pnd_gguf_open(&g, &pnd_allocator_heap, file.data, file.size,
-                               "sample"));
+    ck_assert_ok(pnd_gguf_open(&g, &pnd_allocator_heap, &map, "sample"));
     ck_assert_uint_eq(pnd_gguf_get_count(g), 11);
     ck_assert_uint_eq(pnd_gguf_get_tensor_count(g), 3);
     ck_assert_str_eq(pnd_gguf_get_path(g), "sample");

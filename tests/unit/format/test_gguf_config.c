@@ -30,9 +30,9 @@ static panda_status read_config(struct pnd_llama_config *c,
                                 struct gguf_builder *g)
 {
     struct pnd_buffer file = gguf_end(g);
+    const struct pnd_map map = {.data = file.data, .size = file.size};
     struct pnd_gguf *gguf;
-    ck_assert_ok(pnd_gguf_open(&gguf, &pnd_allocator_heap, file.data,
-                               file.size, "m.gguf"));
+    ck_assert_ok(pnd_gguf_open(&gguf, &pnd_allocator_heap, &map, "m.gguf"));
     panda_status status = pnd_llama_config_read(c, gguf);
     pnd_gguf_close(gguf);
     pnd_buffer_free(&file);

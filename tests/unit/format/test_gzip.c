@@ -12,7 +12,7 @@
 static panda_status read_file(char **data, size_t *size, const void *content,
                               size_t content_size, size_t max_size)
 {
-    return pnd_gzip_read_file(data, size, &pnd_allocator_heap,
+    return pnd_gzip_read_file(data, size, test_context(),
                               test_write_temp(".gz", content, content_size),
                               max_size);
 }
@@ -35,7 +35,7 @@ START_TEST(plain_files_are_read_as_they_are)
     ck_assert_fails(read_file(&data, &size, "", 0, 4), PANDA_E_FORMAT,
                     "the file is empty");
     ck_assert_fails(
-        pnd_gzip_read_file(&data, &size, &pnd_allocator_heap, "/no/such", 9),
+        pnd_gzip_read_file(&data, &size, test_context(), "/no/such", 9),
         PANDA_E_IO, "/no/such");
 }
 END_TEST
@@ -135,7 +135,8 @@ START_TEST(memory_failures_are_reported)
             size_t size;
             test_alloc_init(&t);
             t.fail_at = n;
-            status = pnd_gzip_read_file(&data, &size, &t.alloc, paths[i], MIB);
+            const struct pnd_context ctx = {.alloc = t.alloc};
+            status = pnd_gzip_read_file(&data, &size, &ctx, paths[i], MIB);
             if (status < 0)
                 ck_assert_int_eq(status, PANDA_E_MEMORY);
             pnd_free(&t.alloc, data);

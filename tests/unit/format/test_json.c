@@ -270,14 +270,14 @@ START_TEST(files_are_opened)
 {
     struct pnd_json *json;
     const char *path = test_write_temp(".json", "[1]", 3);
-    ck_assert_ok(pnd_json_open(&json, &pnd_allocator_heap, path));
+    ck_assert_ok(pnd_json_open(&json, test_context(), path));
     ck_assert_uint_eq(pnd_json_get_root(json)->length, 1);
     pnd_json_free(json);
     path = test_write_temp(".json", "", 0);
-    ck_assert_fails(pnd_json_open(&json, &pnd_allocator_heap, path),
+    ck_assert_fails(pnd_json_open(&json, test_context(), path),
                     PANDA_E_FORMAT, "the file is empty");
     ck_assert_ptr_null(json);
-    ck_assert_fails(pnd_json_open(&json, &pnd_allocator_heap, "/no/such"),
+    ck_assert_fails(pnd_json_open(&json, test_context(), "/no/such"),
                     PANDA_E_IO, "/no/such");
 }
 END_TEST

@@ -8,7 +8,8 @@
 
 static panda_status open_zip(struct pnd_zip *zip, const struct pnd_buffer *b)
 {
-    return pnd_zip_open(zip, &pnd_allocator_heap, b->data, b->size, "a.zip");
+    const struct pnd_map map = {.data = b->data, .size = b->size};
+    return pnd_zip_open(zip, &pnd_allocator_heap, &map, "a.zip");
 }
 
 /* Two entries; `change` may spoil the builder in between. */
@@ -257,10 +258,11 @@ START_TEST(memory_failures_are_reported)
     for (long n = 1; n <= 2; n++) {
         struct test_alloc t;
         struct pnd_zip zip;
+        const struct pnd_map map = {.data = file.data, .size = file.size};
         test_alloc_init(&t);
         t.fail_at = n;
         ck_assert_int_eq(
-            pnd_zip_open(&zip, &t.alloc, file.data, file.size, "a.zip"),
+            pnd_zip_open(&zip, &t.alloc, &map, "a.zip"),
             PANDA_E_MEMORY);
         ck_assert_int_eq(atomic_load(&t.live), 0);
     }

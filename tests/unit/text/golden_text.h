@@ -21,7 +21,7 @@
 static inline struct pnd_json *golden_open(void)
 {
     struct pnd_json *json;
-    ck_assert_ok(pnd_json_open(&json, &pnd_allocator_heap,
+    ck_assert_ok(pnd_json_open(&json, test_context(),
                                test_golden("tokenizer.json")));
     return json;
 }

@@ -13,7 +13,7 @@ static void open_all(void)
     ck_assert_ok(pnd_tokenizer_open(
         &tokenizer, test_context(),
         test_fixture("weights/vicuna_tiny/tokenizer.model"), NULL));
-    ck_assert_ok(pnd_json_open(&json, &pnd_allocator_heap,
+    ck_assert_ok(pnd_json_open(&json, test_context(),
                                test_fixture("expected/tokenizer_llama.json")));
     rows = pnd_json_find(pnd_json_get_root(json), "rows");
     ck_assert_ptr_nonnull(rows);

@@ -14,7 +14,7 @@ static struct pnd_prefixes user_defined;
 static void open_golden(void)
 {
     struct pnd_map map;
-    ck_assert_ok(pnd_map_open(&map, test_golden("tokenizer.model")));
+    ck_assert_ok(pnd_map_open(&map, NULL, test_golden("tokenizer.model")));
     ck_assert_ok(pnd_sentencepiece_parse(&model, &pnd_allocator_heap, map.data,
                                          map.size));
     pnd_map_close(&map);

@@ -196,7 +196,7 @@ END_TEST
 START_TEST(damaged_files_do_no_harm)
 {
     struct pnd_map map;
-    ck_assert_ok(pnd_map_open(&map, test_golden("tokenizer.model")));
+    ck_assert_ok(pnd_map_open(&map, NULL, test_golden("tokenizer.model")));
     uint8_t *copy = malloc(map.size);
     ck_assert_ptr_nonnull(copy);
     memcpy(copy, map.data, map.size);

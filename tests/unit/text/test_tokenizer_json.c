@@ -27,7 +27,7 @@ static char *read_text(const char *path)
 static void open_golden(void)
 {
     model_text = read_text(test_golden("bpe.json"));
-    ck_assert_ok(pnd_json_open(&golden_json, &pnd_allocator_heap,
+    ck_assert_ok(pnd_json_open(&golden_json, test_context(),
                                test_golden("bpe_ids.json")));
     golden = pnd_json_get_root(golden_json);
 }
