@@ -101,6 +101,14 @@ void pnd_forward_set_vectors(struct pnd_forward *f, const float *vectors,
     memcpy(f->scratch.x, vectors, rows * hidden * sizeof *vectors);
 }
 
+static void show_input(const struct pnd_forward *f, enum pnd_llama_input input,
+                       uint32_t layer, uint32_t rows, uint32_t width,
+                       const float *x)
+{
+    if (f->inputs)
+        f->inputs(input, layer, rows, width, x, f->inputs_user);
+}
+
 /* n = rms_norm(x)
  * x += O softmax(rot(Q n) rot(K n)^T / sqrt(head_dim)) V n
  * with the keys and values of all positions so far. */
@@ -119,6 +127,7 @@ static void add_attention(struct pnd_forward *f, uint32_t layer,
 
     pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->attention_norm, c->rms_eps,
                       s->normed);
+    show_input(f, PND_INPUT_QKV, layer, rows, w->q.in, s->normed);
     pnd_linear_run(ctx, &w->q, rows, s->normed, s->q, s->work);
     pnd_linear_run(ctx, &w->k, rows, s->normed, k, s->work);
     pnd_linear_run(ctx, &w->v, rows, s->normed, v, s->work);
@@ -128,6 +137,7 @@ static void add_attention(struct pnd_forward *f, uint32_t layer,
                       pnd_kv_cache_get_key(&f->cache, layer, 0),
                       pnd_kv_cache_get_value(&f->cache, layer, 0), s->attended,
                       s->work);
+    show_input(f, PND_INPUT_O, layer, rows, w->o.in, s->attended);
     pnd_linear_run(ctx, &w->o, rows, s->attended, s->normed, s->work);
     pnd_rows_add(ctx, rows, c->hidden, s->normed, s->x);
 }
@@ -143,9 +153,11 @@ static void add_mlp(struct pnd_forward *f, uint32_t layer, uint32_t rows)
 
     pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->mlp_norm, c->rms_eps,
                       s->normed);
+    show_input(f, PND_INPUT_GATE_UP, layer, rows, w->gate.in, s->normed);
     pnd_linear_run(ctx, &w->gate, rows, s->normed, s->gate, s->work);
     pnd_linear_run(ctx, &w->up, rows, s->normed, s->up, s->work);
     pnd_rows_silu_mul(ctx, rows, c->intermediate, s->gate, s->up);
+    show_input(f, PND_INPUT_DOWN, layer, rows, w->down.in, s->gate);
     pnd_linear_run(ctx, &w->down, rows, s->gate, s->normed, s->work);
     pnd_rows_add(ctx, rows, c->hidden, s->normed, s->x);
 }
@@ -177,10 +189,11 @@ panda_status pnd_forward_run(struct pnd_forward *f, uint32_t first,
     }
     memcpy(pnd_kv_cache_get_final(&f->cache, first), s->x,
            (size_t)rows * c->hidden * sizeof *s->x);
-    if (f->trace) {
+    if (f->trace || f->inputs) {
         pnd_rows_rms_norm(f->ctx, rows, c->hidden, s->x, f->llama->norm,
                           c->rms_eps, s->normed);
         trace(f, c->layers, rows, s->normed);
+        show_input(f, PND_INPUT_OUTPUT, 0, rows, c->hidden, s->normed);
     }
     return PANDA_OK;
 }

@@ -38,6 +38,8 @@ struct pnd_forward {
     struct pnd_scratch scratch;
     pnd_hidden_fn trace; /* or NULL */
     void *trace_user;
+    pnd_input_fn inputs; /* or NULL */
+    void *inputs_user;
 };
 
 /** Put the embeddings of `rows` tokens, or `rows` vectors, into scratch.x. */

@@ -75,6 +75,21 @@ typedef void (*pnd_hidden_fn)(uint32_t layer, uint32_t rows,
 void pnd_session_set_trace(struct pnd_session *s, pnd_hidden_fn fn,
                            void *user);
 
+/** Receives what the matrices of a layer are multiplied with: x[rows, width],
+ *  once for the matrices that share it. */
+enum pnd_llama_input {
+    PND_INPUT_QKV,
+    PND_INPUT_O,
+    PND_INPUT_GATE_UP,
+    PND_INPUT_DOWN,
+    PND_INPUT_OUTPUT /* of the model, every position; `layer` is 0 */
+};
+typedef void (*pnd_input_fn)(enum pnd_llama_input input, uint32_t layer,
+                             uint32_t rows, uint32_t width, const float *x,
+                             void *user);
+void pnd_session_set_inputs(struct pnd_session *s, pnd_input_fn fn,
+                            void *user);
+
 uint32_t pnd_session_get_positions(const struct pnd_session *s);
 uint32_t pnd_session_get_context(const struct pnd_session *s);
 

@@ -170,6 +170,12 @@ void pnd_session_set_trace(struct pnd_session *s, pnd_hidden_fn fn, void *user)
     s->forward.trace_user = user;
 }
 
+void pnd_session_set_inputs(struct pnd_session *s, pnd_input_fn fn, void *user)
+{
+    s->forward.inputs = fn;
+    s->forward.inputs_user = user;
+}
+
 uint32_t pnd_session_get_positions(const struct pnd_session *s)
 {
     return s->positions;

@@ -74,6 +74,53 @@ START_TEST(an_empty_session_has_no_logits)
 }
 END_TEST
 
+struct inputs {
+    uint32_t calls[PND_INPUT_OUTPUT + 1]; /* positions seen */
+    float last[32]; /* (hidden) of PND_INPUT_OUTPUT, last position */
+};
+
+static void take_input(enum pnd_llama_input input, uint32_t layer, uint32_t rows,
+                       uint32_t width, const float *x, void *user)
+{
+    struct inputs *seen = user;
+    const struct pnd_llama_config *c = &tiny.config;
+    const uint32_t widths[] = {c->hidden, c->heads * c->head_dim, c->hidden,
+                               c->intermediate, c->hidden};
+    ck_assert_uint_eq(width, widths[input]);
+    ck_assert_uint_lt(layer, c->layers);
+    for (size_t i = 0; i < (size_t)rows * width; i++)
+        ck_assert_float_finite(x[i]);
+    seen->calls[input] += rows;
+    if (input == PND_INPUT_OUTPUT)
+        memcpy(seen->last, x + (size_t)(rows - 1) * width,
+               width * sizeof *x);
+}
+
+/* Every position of every layer, and what is seen gives the logits. */
+START_TEST(inputs_of_matrices_are_shown)
+{
+    struct inputs seen = {{0}};
+    const struct pnd_llama_config *c = &tiny.config;
+    ck_assert_uint_eq(c->hidden, 32);
+    pnd_session_set_inputs(session, take_input, &seen);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT, NULL));
+    for (int i = 0; i < PND_INPUT_OUTPUT; i++)
+        ck_assert_uint_eq(seen.calls[i], COUNT * c->layers);
+    ck_assert_uint_eq(seen.calls[PND_INPUT_OUTPUT], COUNT);
+    keep_logits(logits);
+    const float *w = tiny_file_find(&file, "lm_head.weight")->values;
+    for (uint32_t v = 0; v < c->vocab_size; v++) {
+        double sum = 0;
+        for (uint32_t i = 0; i < c->hidden; i++)
+            sum += (double)w[v * c->hidden + i] * (double)seen.last[i];
+        ck_assert_double_eq_tol(sum, (double)logits[v], 1e-4);
+    }
+    pnd_session_set_inputs(session, NULL, NULL);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 1, NULL));
+    ck_assert_uint_eq(seen.calls[PND_INPUT_OUTPUT], COUNT);
+}
+END_TEST
+
 START_TEST(long_prompts_equal_the_reference)
 {
     struct reference r = {.tiny = &tiny, .weights = &file};
@@ -400,6 +447,7 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, an_empty_session_has_no_logits);
     tcase_add_test(tc, long_prompts_equal_the_reference);
+    tcase_add_test(tc, inputs_of_matrices_are_shown);
     tcase_add_test(tc, all_positions_have_logits);
     tcase_add_test(tc, one_by_one_equals_all_at_once);
     tcase_add_test(tc, vectors_equal_the_tokens_they_belong_to);
