@@ -44,7 +44,13 @@ enum {
     PANDA_FORMAT_Q5_1 = 9,
     PANDA_FORMAT_Q4_K_M = 10,
     PANDA_FORMAT_Q5_K_M = 11,
-    PANDA_FORMAT_Q6_K = 12
+    PANDA_FORMAT_Q6_K = 12,
+    PANDA_FORMAT_Q2_K = 13,
+    PANDA_FORMAT_Q3_K_M = 14,
+    PANDA_FORMAT_Q4_K_S = 15,
+    PANDA_FORMAT_Q5_K_S = 16,
+    PANDA_FORMAT_IQ4_NL = 17,
+    PANDA_FORMAT_IQ4_XS = 18
 };
 
 /** Reports progress of a conversion: `done` of `total` bytes have been read or
@@ -72,7 +78,9 @@ typedef struct panda_convert_options {
     panda_format encoder_format; /**< KEEP, F32, F16, BF16 or INT8 */
     panda_format decoder_format; /**< any but INT8 */
     const char *importance;      /**< importance data for the decoder's block
-                                      formats; default none */
+                                      formats: what panda_importance_measure or
+                                      llama.cpp's llama-imatrix wrote (GGUF);
+                                      default none */
     panda_convert_fn progress;   /**< default none */
     void *progress_user;
 } panda_convert_options;
@@ -99,6 +107,40 @@ PANDA_API panda_status panda_convert_options_init(
  *  @since 0.1 */
 PANDA_API panda_status panda_convert(panda_runtime *runtime,
                                      const panda_convert_options *options);
+
+typedef struct panda_importance_options {
+    uint32_t struct_size;
+    uint32_t context; /**< positions that are computed together, >= 2; default
+                           512, or what the decoder has if that is less */
+    panda_progress_fn progress; /**< default none */
+    void *progress_user;
+} panda_importance_options;
+
+/** Fill `options` with defaults and `struct_size`.
+ *  @param struct_size sizeof(panda_importance_options) of the caller
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_importance_options_init(
+    panda_importance_options *options, uint32_t struct_size);
+
+/** Measure importance data for panda_convert_options.importance: run the
+ *  decoder over a text and write the mean square of what each column of its
+ *  matrices is multiplied with. The text should be like what the model will
+ *  read; some ten thousand tokens are enough. Memory does not grow with it.
+ *  @param model borrows; has a decoder and its vocabulary
+ *  @param text borrows UTF-8, `length` bytes
+ *  @param output path of the file, a GGUF as llama.cpp's llama-imatrix writes;
+ *         appears when it is whole, as with panda_convert
+ *  @param options borrows; NULL for defaults
+ *  @return PANDA_OK; PANDA_E_ARGUMENT (no text); PANDA_E_UNSUPPORTED without a
+ *          decoder or a vocabulary; PANDA_E_IO; PANDA_E_MEMORY;
+ *          PANDA_E_CALLBACK
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status
+panda_importance_measure(const panda_model *model, const char *text,
+                         size_t length, const char *output,
+                         const panda_importance_options *options);
 
 PANDA_END_DECLS
 

@@ -7,6 +7,7 @@
 #include "api/check.h"
 #include "api/model_parts.h"
 #include "api/options.h"
+#include "convert/importance.h"
 #include "convert/sources.h"
 
 #define DECODER_PARTS \
@@ -38,7 +39,7 @@ static panda_status check_options(const panda_convert_options *o)
                     "KEEP, F32, F16, BF16 or INT8",
                     o->encoder_format);
     PANDA_CHECK_ARG(o->decoder_format >= PANDA_FORMAT_KEEP &&
-                        o->decoder_format <= PANDA_FORMAT_Q6_K &&
+                        o->decoder_format <= PANDA_FORMAT_IQ4_XS &&
                         o->decoder_format != PANDA_FORMAT_INT8,
                     "panda_convert_options: decoder_format is %d, expected "
                     "KEEP, F32, F16, BF16 or a block format",
@@ -140,8 +141,12 @@ panda_status panda_convert(panda_runtime *runtime,
     PND_TRY(panda_model_open(&model, runtime, &files));
     PND_TRY(load_all(model));
     PND_TRY(choose_sources(&sources, model, &o));
+    if (o.importance && sources.decoder)
+        PND_TRY(pnd_importance_open(&sources.importance, &runtime->context,
+                                    o.importance));
     PND_TRY(write(model, &sources, &o));
 out:
+    pnd_weights_close(sources.importance);
     panda_model_close(model);
     return status;
 }

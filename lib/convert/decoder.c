@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "convert/choose.h"
+#include "convert/importance.h"
 #include "convert/sources.h"
 #include "decoder/llama_names.h"
 #include "decoder/llama_weights.h"
@@ -19,6 +20,7 @@ struct planner {
     const struct pnd_convert_sources *s;
     const struct pnd_llama_names *names; /* of the source */
     struct pnd_choose_model model;
+    size_t measured; /* matrices that there is importance data for */
     uint32_t lora_rank; /* of side paths; 0: none */
 };
 
@@ -103,16 +105,28 @@ static panda_status add_tensor(struct planner *p, struct pnd_plan_tensor **out,
     return PANDA_OK;
 }
 
+/* What the tensor is written as, and with what care. */
+static panda_status choose(struct planner *p, struct pnd_plan_tensor *t,
+                           enum pnd_role role, uint32_t layer)
+{
+    t->role = role;
+    t->layer = layer;
+    t->dtype = pnd_choose_dtype(t, &p->model, p->s->decoder_format);
+    if (!p->s->importance)
+        return PANDA_OK;
+    panda_status status = pnd_importance_read(
+        &t->importance, p->s->importance, &p->plan->arena, t->name,
+        pnd_plan_get_columns(t));
+    p->measured += t->importance != NULL;
+    return status;
+}
+
 static panda_status add_table(struct planner *p, const char *from,
                               const char *to, enum pnd_role role)
 {
     struct pnd_plan_tensor *t;
     panda_status status = add_tensor(p, &t, from, to);
-    if (status < 0)
-        return status;
-    t->role = role;
-    t->dtype = pnd_choose_dtype(t, &p->model, p->s->decoder_format);
-    return PANDA_OK;
+    return status < 0 ? status : choose(p, t, role, 0);
 }
 
 /* The rows of q and k are halves of a head in HF's files. */
@@ -191,10 +205,10 @@ static panda_status add_matrix(struct planner *p, uint32_t layer,
     panda_status status = add_tensor(p, &t, from.text, to.text);
     if (status < 0)
         return status;
-    t->layer = layer;
     t->head_dim = get_head_dim(p, m);
-    t->role = (enum pnd_role)(PND_ROLE_Q + (int)m);
-    t->dtype = pnd_choose_dtype(t, &p->model, p->s->decoder_format);
+    status = choose(p, t, (enum pnd_role)(PND_ROLE_Q + (int)m), layer);
+    if (status < 0)
+        return status;
     return m <= PND_LLAMA_O && p->s->lora
                ? add_lora(p, p->plan->count - 1, m)
                : PANDA_OK;
@@ -275,7 +289,9 @@ panda_status pnd_convert_add_decoder(struct pnd_plan *plan,
     const struct pnd_llama_config *c = s->config;
     const struct pnd_gguf *gguf = pnd_weights_get_gguf(s->decoder);
     struct planner p = {plan, s, pnd_llama_names_get(s->decoder),
-                        {c->layers, c->heads, c->kv_heads}, 0};
+                        {c->layers, c->heads, c->kv_heads, c->tied,
+                         s->importance != NULL},
+                        0, 0};
     const struct pnd_llama_names *to = &pnd_llama_names_gguf;
     struct pnd_plan_tensor *t;
     panda_status status;
@@ -288,6 +304,11 @@ panda_status pnd_convert_add_decoder(struct pnd_plan *plan,
     if (!c->tied)
         PND_TRY(add_table(&p, p.names->output, to->output, PND_ROLE_OUTPUT));
     PND_TRY(add_rope(&p));
+    if (s->importance && p.measured == 0)
+        status = pnd_fail(PANDA_E_SHAPE,
+                          "%s: has nothing about any matrix of this decoder",
+                          pnd_weights_get_path(s->importance));
+    PND_TRY(status);
     if (p.lora_rank > 0)
         PND_TRY(pnd_gguf_put_f32(
             w, "pandagpt.lora.alpha",

@@ -26,6 +26,14 @@ static bool is_matrix(const struct pnd_tensor *t)
            (ends_with(t->name, ".weight") || ends_with(t->name, "_weight"));
 }
 
+/* Integers are for the products that take the time, those of the blocks; stems,
+ * heads and the text's tables are small or only looked up, and become f16. */
+static panda_format get_format(const struct pnd_tensor *t, panda_format format)
+{
+    const bool is_trunk = begins_with(t->name, "modality_trunks.");
+    return format == PANDA_FORMAT_INT8 && !is_trunk ? PANDA_FORMAT_F16 : format;
+}
+
 /* Beside the integers of a matrix. */
 static panda_status add_scale(struct pnd_plan *plan, size_t index)
 {
@@ -54,7 +62,8 @@ static panda_status add_tensor(struct pnd_plan *plan,
     if (status < 0 || !is_matrix(tensor))
         return status;
     t->role = PND_ROLE_ENCODER;
-    t->dtype = pnd_choose_dtype(t, &none, s->encoder_format);
+    t->dtype = pnd_choose_dtype(t, &none,
+                                get_format(tensor, s->encoder_format));
     if (t->dtype != PND_I8)
         return PANDA_OK;
     t->make = PND_MAKE_INT8;

@@ -64,7 +64,7 @@ struct pnd_plan_tensor {
     const struct pnd_tensor *base; /* added, rounded to the type of `tensor`;
                                       rows that it lacks are 0; or NULL */
     struct pnd_plan_lora lora;
-    const float *importance; /* (columns) for block formats, or NULL */
+    const float *importance; /* (columns) or NULL */
 };
 
 struct pnd_plan {

@@ -2,15 +2,17 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "convert/rows.h"
 
-#include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "tensor/quantize.h"
 
 struct job {
     const struct pnd_rows *rows;
     size_t first, count;
     uint8_t *out;
+    atomic_size_t bad; /* the first row that the type cannot hold */
 };
 
 /* What a thread works in. */
@@ -158,39 +160,33 @@ static void add_lora(const struct pnd_rows *rows, const struct desk *desk,
         desk->x[i] += lora->scale * desk->sums[i];
 }
 
-static void encode_int8(const struct pnd_plan_tensor *t, size_t count,
-                        const float *x, uint8_t *out)
+/* False: there is an element that the type cannot hold. */
+static bool encode_row(const struct pnd_rows *rows, const float *x,
+                       uint8_t *out)
 {
-    float most = 0;
-    for (size_t i = 0; i < count; i++)
-        most = fmaxf(most, fabsf(x[i]));
-    const float scale = most / 127;
-    if (t->make == PND_MAKE_INT8_SCALE) {
-        memcpy(out, &scale, sizeof scale);
-        return;
-    }
-    for (size_t i = 0; i < count; i++)
-        out[i] = (uint8_t)(int8_t)(scale > 0 ? lrintf(x[i] / scale) : 0);
+    const struct pnd_plan_tensor *t = rows->t;
+    const size_t n = rows->columns;
+    float scale;
+    if (t->make == PND_MAKE_ROWS)
+        return pnd_quantize_rows(t->dtype, 1, n, x, t->importance, out) == n;
+    if (t->make == PND_MAKE_INT8)
+        return pnd_quantize_int8(n, x, (int8_t *)out, &scale) == n;
+    bool good = pnd_quantize_int8(n, x, NULL, &scale) == n;
+    memcpy(out, &scale, sizeof scale);
+    return good;
 }
 
-static void encode_row(const struct pnd_plan_tensor *t, size_t count,
-                       const float *x, uint8_t *out)
+/* Whichever thread finds it: the smallest one. */
+static void note_bad(struct job *job, size_t row)
 {
-    if (t->make != PND_MAKE_ROWS)
-        encode_int8(t, count, x, out);
-    else if (t->dtype == PND_F32)
-        memcpy(out, x, count * sizeof *x);
-    else
-        for (size_t i = 0; i < count; i++) {
-            uint16_t half = t->dtype == PND_F16 ? pnd_f32_to_f16(x[i])
-                                                : pnd_f32_to_bf16(x[i]);
-            memcpy(out + 2 * i, &half, sizeof half);
-        }
+    size_t bad = atomic_load(&job->bad);
+    while (row < bad && !atomic_compare_exchange_weak(&job->bad, &bad, row))
+        ;
 }
 
 static void make_group(void *context, uint32_t index, uint32_t worker)
 {
-    const struct job *job = context;
+    struct job *job = context;
     const struct pnd_rows *rows = job->rows;
     const struct pnd_plan_tensor *t = rows->t;
     const struct desk desk = get_desk(rows, worker);
@@ -210,15 +206,27 @@ static void make_group(void *context, uint32_t index, uint32_t worker)
     }
     if (t->lora.a)
         add_lora(rows, &desk, job->first + begin, count);
-    for (size_t r = 0; r < count && !as_it_is; r++)
-        encode_row(t, rows->columns, desk.x + r * rows->columns,
-                   out + r * rows->bytes);
+    for (size_t r = 0; r < count && !as_it_is; r++) {
+        if (!encode_row(rows, desk.x + r * rows->columns,
+                        out + r * rows->bytes))
+            note_bad(job, job->first + begin + r);
+    }
 }
 
-void pnd_rows_make(const struct pnd_rows *rows, size_t first, size_t count,
-                   void *out)
+panda_status pnd_rows_make(const struct pnd_rows *rows, size_t first,
+                           size_t count, void *out)
 {
-    struct job job = {rows, first, count, out};
+    const struct pnd_plan_tensor *t = rows->t;
+    struct job job = {rows, first, count, out, SIZE_MAX};
     pnd_pool_run(rows->ctx->pool, make_group, &job,
                  (uint32_t)((count + PND_GROUP_ROWS - 1) / PND_GROUP_ROWS));
+    const size_t bad = atomic_load(&job.bad);
+    if (bad == SIZE_MAX)
+        return PANDA_OK;
+    return pnd_fail(PANDA_E_FORMAT,
+                    "%s: tensor %s has a number in row %zu that is not finite "
+                    "or too large, expected one that %s can hold",
+                    pnd_weights_get_path(t->weights), t->tensor->name,
+                    find_source(t->head_dim, bad),
+                    pnd_dtype_get_name(t->dtype));
 }

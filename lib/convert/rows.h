@@ -29,9 +29,9 @@ panda_status pnd_rows_begin(struct pnd_rows *rows,
                             const struct pnd_plan_tensor *t);
 
 /** Make rows [first, first + count) into `out`; `first` is a multiple of
- *  PND_GROUP_ROWS. */
-void pnd_rows_make(const struct pnd_rows *rows, size_t first, size_t count,
-                   void *out);
+ *  PND_GROUP_ROWS. PANDA_E_FORMAT for a number that the type cannot hold. */
+panda_status pnd_rows_make(const struct pnd_rows *rows, size_t first,
+                           size_t count, void *out);
 
 void pnd_rows_end(struct pnd_rows *rows); /* a zeroed one is allowed */
 

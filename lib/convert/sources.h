@@ -20,6 +20,7 @@ struct pnd_convert_sources {
     struct pnd_weights *base;
     const struct pnd_llama_config *config;
     panda_format decoder_format;
+    struct pnd_weights *importance; /* of its matrices' columns */
 
     struct pnd_weights *lora; /* of the decoder */
     panda_lora_mode lora_mode;

@@ -68,8 +68,9 @@ static panda_status make(struct writer *w, const struct pnd_plan_tensor *t)
          first += step) {
         const size_t left = rows.count - first;
         const size_t count = left < step ? left : step;
-        pnd_rows_make(&rows, first, count, chunk);
-        status = write_bytes(w, chunk, count * rows.bytes, t->name);
+        status = pnd_rows_make(&rows, first, count, chunk);
+        if (status == PANDA_OK)
+            status = write_bytes(w, chunk, count * rows.bytes, t->name);
         forget(t);
     }
     pnd_free(&w->ctx->alloc, chunk);

@@ -164,7 +164,7 @@ size_t pnd_quantize_int8(size_t columns, const float *x, int8_t *codes,
         peak = fabsf(x[i]) > peak ? fabsf(x[i]) : peak;
     *scale = peak / 127;
     const float inverse = *scale > FLT_MIN ? 1 / *scale : 0;
-    for (size_t i = 0; i < columns; i++)
+    for (size_t i = 0; i < columns && codes; i++)
         codes[i] = (int8_t)lrintf(x[i] * inverse);
     return columns;
 }

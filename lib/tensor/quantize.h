@@ -30,7 +30,8 @@ size_t pnd_quantize_rows(enum pnd_dtype dtype, size_t rows, size_t columns,
                          const float *x, const float *importance, void *out);
 
 /** x[columns] as signed bytes times one scale: values codes[i] * *scale with
- *  codes from -127 to 127. Returns as pnd_quantize_rows of f16. */
+ *  codes from -127 to 127, or only the scale with `codes` NULL. Returns as
+ *  pnd_quantize_rows of f16. */
 size_t pnd_quantize_int8(size_t columns, const float *x, int8_t *codes,
                          float *scale);
 

@@ -79,8 +79,9 @@ struct inputs {
     float last[32]; /* (hidden) of PND_INPUT_OUTPUT, last position */
 };
 
-static void take_input(enum pnd_llama_input input, uint32_t layer, uint32_t rows,
-                       uint32_t width, const float *x, void *user)
+static void take_input(enum pnd_llama_input input, uint32_t layer,
+                       uint32_t rows, uint32_t width, const float *x,
+                       void *user)
 {
     struct inputs *seen = user;
     const struct pnd_llama_config *c = &tiny.config;
