@@ -177,8 +177,8 @@ typedef struct panda_model_info {
     const char *decoder_format; /**< such as "f16"; NULL without; borrowed */
     panda_precision precision;  /**< as asked for when it was opened */
     uint32_t reserved;          /**< 0 */
-    const char *encoder_math; /**< what its products multiply, such as "f32";
-                                   NULL without; borrowed */
+    const char *encoder_math; /**< what its products multiply: "f32", "bf16" or
+                                   "int8"; NULL without; borrowed */
     const char *decoder_math; /**< likewise */
 } panda_model_info;
 

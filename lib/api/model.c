@@ -255,6 +255,8 @@ static panda_status open_decoder(panda_model *model,
         PND_TRY(pnd_llama_config_open(&config, ctx, folder));
     PND_TRY(pnd_llama_load(&model->llama, ctx, model->decoder_weights, &config,
                            lora));
+    pnd_llama_set_rounding(model->llama,
+                           model->precision != PANDA_PRECISION_EXACT);
     if (gguf && !o->tokenizer)
         PND_TRY(open_own_tokenizer(model, gguf));
     else

@@ -48,7 +48,7 @@ static void add_decoder_info(const panda_model *model, panda_model_info *info)
     info->context_length = dims->config.context_length;
     info->rope_base = dims->config.rope_base;
     info->decoder_format = pnd_dtype_get_name(dims->dtype);
-    info->decoder_math = "f32";
+    info->decoder_math = pnd_llama_is_rounding(model->llama) ? "int8" : "f32";
     info->heap_bytes += dims->heap_bytes;
     if (dims->lora_rank > 0) {
         info->parts |= PANDA_PART_LORA;

@@ -6,6 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "nn/attention.h"
+#include "nn/linear_q8.h"
 #include "nn/rows.h"
 
 /* Queries at the last of `keys` positions against all of them. */
@@ -32,6 +33,22 @@ static size_t get_max(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static bool is_rounded(const struct pnd_llama *llama,
+                       const struct pnd_linear *layer)
+{
+    return llama->rounds && pnd_dtype_is_block(layer->dtype);
+}
+
+static size_t get_linear_work(const struct pnd_llama *llama,
+                              const struct pnd_linear *layer, uint32_t rows)
+{
+    return is_rounded(llama, layer)
+               ? pnd_linear_q8_get_scratch(
+                     llama->ctx, layer->in,
+                     layer->side ? layer->side->rank : 0, rows)
+               : pnd_linear_get_scratch(llama->ctx, layer, rows);
+}
+
 /* The operations run one after the other and share the largest one's. */
 static size_t get_work(const struct pnd_llama *llama, uint32_t rows,
                        uint32_t context)
@@ -40,13 +57,13 @@ static size_t get_work(const struct pnd_llama *llama, uint32_t rows,
     const struct pnd_attention_shape shape =
         get_attention(llama, rows, context);
     size_t work = get_max(pnd_attention_get_scratch(ctx, &shape),
-                          pnd_linear_get_scratch(ctx, &llama->output, rows));
+                          get_linear_work(llama, &llama->output, rows));
     for (uint32_t i = 0; i < llama->dims.config.layers; i++) {
         const struct pnd_llama_layer *l = &llama->layers[i];
         const struct pnd_linear *const linears[] = {
             &l->q, &l->k, &l->v, &l->o, &l->gate, &l->up, &l->down};
         for (size_t j = 0; j < sizeof linears / sizeof *linears; j++)
-            work = get_max(work, pnd_linear_get_scratch(ctx, linears[j], rows));
+            work = get_max(work, get_linear_work(llama, linears[j], rows));
     }
     return work;
 }
@@ -109,6 +126,30 @@ static void show_input(const struct pnd_forward *f, enum pnd_llama_input input,
         f->inputs(input, layer, rows, width, x, f->inputs_user);
 }
 
+/* Layers of the same x: those that round it together, the others in turn. */
+static void run_linears(struct pnd_forward *f, uint32_t count,
+                        const struct pnd_linear *const *layers, uint32_t rows,
+                        const float *x, float *const *y)
+{
+    struct pnd_linear_group group = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_rounded(f->llama, layers[i])) {
+            group.layers[group.count] = layers[i];
+            group.y[group.count++] = y[i];
+        } else {
+            pnd_linear_run(f->ctx, layers[i], rows, x, y[i], f->scratch.work);
+        }
+    }
+    if (group.count > 0)
+        pnd_linear_q8_run(f->ctx, &group, rows, x, f->scratch.work);
+}
+
+static void run_linear(struct pnd_forward *f, const struct pnd_linear *layer,
+                       uint32_t rows, const float *x, float *y)
+{
+    run_linears(f, 1, &layer, rows, x, &y);
+}
+
 /* n = rms_norm(x)
  * x += O softmax(rot(Q n) rot(K n)^T / sqrt(head_dim)) V n
  * with the keys and values of all positions so far. */
@@ -128,9 +169,8 @@ static void add_attention(struct pnd_forward *f, uint32_t layer,
     pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->attention_norm, c->rms_eps,
                       s->normed);
     show_input(f, PND_INPUT_QKV, layer, rows, w->q.in, s->normed);
-    pnd_linear_run(ctx, &w->q, rows, s->normed, s->q, s->work);
-    pnd_linear_run(ctx, &w->k, rows, s->normed, k, s->work);
-    pnd_linear_run(ctx, &w->v, rows, s->normed, v, s->work);
+    run_linears(f, 3, (const struct pnd_linear *[]){&w->q, &w->k, &w->v}, rows,
+                s->normed, (float *[]){s->q, k, v});
     pnd_rotary_apply(ctx, rotary, c->heads, s->q);
     pnd_rotary_apply(ctx, rotary, c->kv_heads, k);
     pnd_attention_run(ctx, &shape, s->q,
@@ -138,7 +178,7 @@ static void add_attention(struct pnd_forward *f, uint32_t layer,
                       pnd_kv_cache_get_value(&f->cache, layer, 0), s->attended,
                       s->work);
     show_input(f, PND_INPUT_O, layer, rows, w->o.in, s->attended);
-    pnd_linear_run(ctx, &w->o, rows, s->attended, s->normed, s->work);
+    run_linear(f, &w->o, rows, s->attended, s->normed);
     pnd_rows_add(ctx, rows, c->hidden, s->normed, s->x);
 }
 
@@ -154,11 +194,11 @@ static void add_mlp(struct pnd_forward *f, uint32_t layer, uint32_t rows)
     pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->mlp_norm, c->rms_eps,
                       s->normed);
     show_input(f, PND_INPUT_GATE_UP, layer, rows, w->gate.in, s->normed);
-    pnd_linear_run(ctx, &w->gate, rows, s->normed, s->gate, s->work);
-    pnd_linear_run(ctx, &w->up, rows, s->normed, s->up, s->work);
+    run_linears(f, 2, (const struct pnd_linear *[]){&w->gate, &w->up}, rows,
+                s->normed, (float *[]){s->gate, s->up});
     pnd_rows_silu_mul(ctx, rows, c->intermediate, s->gate, s->up);
     show_input(f, PND_INPUT_DOWN, layer, rows, w->down.in, s->gate);
-    pnd_linear_run(ctx, &w->down, rows, s->gate, s->normed, s->work);
+    run_linear(f, &w->down, rows, s->gate, s->normed);
     pnd_rows_add(ctx, rows, c->hidden, s->normed, s->x);
 }
 
@@ -206,5 +246,5 @@ void pnd_forward_compute_logits(struct pnd_forward *f, uint32_t first,
     pnd_rows_rms_norm(f->ctx, rows, c->hidden,
                       pnd_kv_cache_get_final(&f->cache, first),
                       f->llama->norm, c->rms_eps, s->normed);
-    pnd_linear_run(f->ctx, &f->llama->output, rows, s->normed, logits, s->work);
+    run_linear(f, &f->llama->output, rows, s->normed, logits);
 }

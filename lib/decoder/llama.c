@@ -286,6 +286,17 @@ void pnd_llama_free(struct pnd_llama *llama)
     pnd_free(alloc, llama);
 }
 
+void pnd_llama_set_rounding(struct pnd_llama *llama, bool rounds)
+{
+    llama->rounds = rounds;
+}
+
+bool pnd_llama_is_rounding(const struct pnd_llama *llama)
+{
+    return llama->rounds && (pnd_dtype_is_block(llama->dims.dtype) ||
+                             pnd_dtype_is_block(llama->output.dtype));
+}
+
 const struct pnd_llama_dims *pnd_llama_get_dims(const struct pnd_llama *llama)
 {
     return &llama->dims;

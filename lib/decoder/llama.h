@@ -30,6 +30,13 @@ panda_status pnd_llama_load(struct pnd_llama **out,
                             const struct pnd_lora_options *lora);
 void pnd_llama_free(struct pnd_llama *llama); /* NULL is allowed */
 
+/** Whether activations are rounded to 8 bits where they meet matrices of block
+ *  formats; before sessions are created. Without it all products are f32. */
+void pnd_llama_set_rounding(struct pnd_llama *llama, bool rounds);
+
+/** Whether it is asked for and some matrix is of a block format. */
+bool pnd_llama_is_rounding(const struct pnd_llama *llama);
+
 struct pnd_llama_dims {
     struct pnd_llama_config config;
     enum pnd_dtype dtype;  /* of the matrices */

@@ -44,6 +44,37 @@ struct pnd_format_kernels {
                    const float *x, float *y);
 };
 
+/* Activations rounded to 8 bits: 256 consecutive elements of a row. The last
+ * block of a row is filled up with zeros. */
+struct pnd_q8_block {
+    int8_t codes[256]; /* -127..127; value = scale * code */
+    float scales[16];  /* of each 16 elements; two at a time are equal */
+    float sums[16];    /* scale times the sum of the 16 codes */
+};
+
+/** Blocks of a row of k elements. */
+static inline size_t pnd_q8_count_blocks(size_t k)
+{
+    return (k + 255) / 256;
+}
+
+/* y[m, n] = a[m, k] * transpose(w[n, k]): rows of a are tight, rows of w
+ * row_bytes apart. Sums of products of codes are exact, and so the same in all
+ * implementations; the sums over a row are floats. `scratch` as for
+ * pnd_gemm_fn. */
+typedef void (*pnd_q8_product_fn)(size_t m, size_t n, size_t k,
+                                  const struct pnd_q8_block *a, const void *w,
+                                  size_t row_bytes, float *y, size_t ldy,
+                                  float *scratch);
+
+struct pnd_q8_kernels {
+    /* A row of k floats as blocks, the same bits in all implementations. What
+     * is not finite makes the scale of its 32 elements NaN. */
+    void (*round)(size_t k, const float *x, struct pnd_q8_block *to);
+    /* One row per block format; the others are NULL. */
+    pnd_q8_product_fn product[PND_DTYPE_COUNT];
+};
+
 struct pnd_norm_kernels {
     /* y = (x - mean) / sqrt(var + eps) * weight + bias; y may be x */
     void (*layer_norm)(size_t n, const float *x, const float *weight,
@@ -69,6 +100,7 @@ struct pnd_kernels {
     uint32_t providers_used; /* PANDA_PROVIDER_* bits */
     struct pnd_gemm_kernels gemm;
     struct pnd_format_kernels format[PND_DTYPE_COUNT];
+    struct pnd_q8_kernels q8;
     struct pnd_norm_kernels norm;
     struct pnd_vector_kernels vector;
 };

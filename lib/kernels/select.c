@@ -11,6 +11,7 @@ static void add_generic(struct pnd_kernels *k)
     k->providers_used = PANDA_PROVIDER_NONE;
     k->gemm = pnd_generic_gemm;
     memcpy(k->format, pnd_generic_format, sizeof k->format);
+    k->q8 = pnd_generic_q8;
     k->norm = pnd_generic_norm;
     k->vector = pnd_generic_vector;
 }

@@ -39,16 +39,19 @@ size_t kernel_implementations(const struct implementation **out)
         const char *name;
         uint64_t cpu;
         uint32_t provider;
-    } wanted[KERNEL_IMPLEMENTATIONS] = {
+    } wanted[] = {
         {"generic", PANDA_CPU_GENERIC, 0},
         {"avx2", PANDA_CPU_AVX2, 0},
         {"avx512", PANDA_CPU_AVX2 | PANDA_CPU_AVX512, 0},
+        {"vnni",
+         PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI, 0},
+        {"dotprod", PANDA_CPU_DOTPROD, 0},
         {"openblas", PANDA_CPU_GENERIC, PANDA_PROVIDER_OPENBLAS},
     };
     *out = list;
     if (count > 0)
         return count;
-    for (size_t i = 0; i < KERNEL_IMPLEMENTATIONS; i++) {
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         struct implementation *it = &list[count];
         if (wanted[i].cpu & ~pnd_cpu_detect())
             continue;
@@ -138,6 +141,44 @@ void kernel_store(enum pnd_dtype dtype, const float *values, size_t count,
             memcpy(p + i * 4, &bits, 4);
         else
             memcpy(p + i * 2, dtype == PND_F16 ? &half : &brain, 2);
+    }
+}
+
+const enum pnd_dtype kernel_block_formats[KERNEL_BLOCK_FORMATS] = {
+    PND_Q8_0, PND_Q4_0, PND_Q4_1, PND_Q5_0, PND_Q5_1,   PND_Q2_K,
+    PND_Q3_K, PND_Q4_K, PND_Q5_K, PND_Q6_K, PND_IQ4_NL, PND_IQ4_XS,
+};
+
+/* The places of the f16 numbers of a block; random bits would be anything. */
+static const struct {
+    uint8_t places[2], count;
+} halves[PND_DTYPE_COUNT] = {
+    [PND_Q8_0] = {{0}, 1},     [PND_Q4_0] = {{0}, 1},
+    [PND_Q4_1] = {{0, 2}, 2},  [PND_Q5_0] = {{0}, 1},
+    [PND_Q5_1] = {{0, 2}, 2},  [PND_Q2_K] = {{80, 82}, 2},
+    [PND_Q3_K] = {{108}, 1},   [PND_Q4_K] = {{0, 2}, 2},
+    [PND_Q5_K] = {{0, 2}, 2},  [PND_Q6_K] = {{208}, 1},
+    [PND_IQ4_NL] = {{0}, 1},   [PND_IQ4_XS] = {{0}, 1},
+};
+
+void kernel_fill_blocks(enum pnd_dtype dtype, size_t count, uint32_t seed,
+                        unsigned char *out)
+{
+    const size_t size = pnd_dtype_get_size(dtype);
+    uint64_t state = seed * UINT64_C(2654435761) + 1;
+    for (size_t i = 0; i < count * size; i++) {
+        state = state * UINT64_C(6364136223846793005) + 1;
+        out[i] = (unsigned char)(state >> 56);
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t h = 0; h < halves[dtype].count; h++) {
+            float scale;
+            kernel_fill(&scale, 1, seed + (uint32_t)(2 * i + h));
+            uint16_t half = pnd_f32_to_f16(scale);
+            unsigned char *p = out + i * size + halves[dtype].places[h];
+            p[0] = (unsigned char)half;
+            p[1] = (unsigned char)(half >> 8);
+        }
     }
 }
 

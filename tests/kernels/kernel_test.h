@@ -15,7 +15,7 @@ struct implementation {
     struct pnd_kernels kernels;
 };
 
-#define KERNEL_IMPLEMENTATIONS 4 /* at most */
+#define KERNEL_IMPLEMENTATIONS 8 /* at most */
 
 /** The implementations of this build and machine, worst first: generic, one
  *  for each instruction set on top, then OpenBLAS on generic. */
@@ -56,6 +56,13 @@ void kernel_fill(float *values, size_t count, uint32_t seed);
 /** count stored values of a weight type from floats. */
 void kernel_store(enum pnd_dtype dtype, const float *values, size_t count,
                   void *out);
+
+#define KERNEL_BLOCK_FORMATS 12
+extern const enum pnd_dtype kernel_block_formats[KERNEL_BLOCK_FORMATS];
+
+/** count blocks of random codes, with scales in [-1, 1). */
+void kernel_fill_blocks(enum pnd_dtype dtype, size_t count, uint32_t seed,
+                        unsigned char *out);
 
 /** One stored value as double. */
 double kernel_value(enum pnd_dtype dtype, const void *stored, size_t index);

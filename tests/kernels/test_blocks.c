@@ -13,38 +13,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* The places of the f16 numbers of a block; random bits would be anything. */
-static const struct {
-    enum pnd_dtype type;
-    uint8_t halves[2], count;
-} formats[] = {
-    {PND_Q8_0, {0}, 1},        {PND_Q4_0, {0}, 1},     {PND_Q4_1, {0, 2}, 2},
-    {PND_Q5_0, {0}, 1},        {PND_Q5_1, {0, 2}, 2},  {PND_Q2_K, {80, 82}, 2},
-    {PND_Q3_K, {108}, 1},      {PND_Q4_K, {0, 2}, 2},  {PND_Q5_K, {0, 2}, 2},
-    {PND_Q6_K, {208}, 1},      {PND_IQ4_NL, {0}, 1},   {PND_IQ4_XS, {0}, 1},
-};
-
-static void fill_blocks(size_t format, size_t count, uint32_t seed,
-                        unsigned char *out)
-{
-    const size_t size = pnd_dtype_get_size(formats[format].type);
-    uint64_t state = seed * UINT64_C(2654435761) + 1;
-    for (size_t i = 0; i < count * size; i++) {
-        state = state * UINT64_C(6364136223846793005) + 1;
-        out[i] = (unsigned char)(state >> 56);
-    }
-    for (size_t i = 0; i < count; i++) {
-        for (size_t h = 0; h < formats[format].count; h++) {
-            float scale;
-            kernel_fill(&scale, 1, seed + (uint32_t)(2 * i + h));
-            uint16_t half = pnd_f32_to_f16(scale);
-            unsigned char *p = out + i * size + formats[format].halves[h];
-            p[0] = (unsigned char)half;
-            p[1] = (unsigned char)(half >> 8);
-        }
-    }
-}
-
 static const struct pnd_tensor *find(struct pnd_weights *w,
                                      enum pnd_dtype type, const char *suffix)
 {
@@ -58,7 +26,7 @@ static const struct pnd_tensor *find(struct pnd_weights *w,
 /* Every value to the last bit, from odd places. */
 START_TEST(values_are_those_of_the_definition)
 {
-    const enum pnd_dtype type = formats[_i].type;
+    const enum pnd_dtype type = kernel_block_formats[_i];
     const struct implementation *list;
     size_t implementations = kernel_implementations(&list);
     struct pnd_weights *w;
@@ -101,14 +69,14 @@ static struct matrix make_matrix(size_t format, size_t rows, size_t k,
                                  size_t row_bytes)
 {
     const struct implementation *list;
-    const enum pnd_dtype type = formats[format].type;
+    const enum pnd_dtype type = kernel_block_formats[format];
     struct matrix m = {rows, k, row_bytes,
                        guarded_make(rows * row_bytes, rows % 4),
                        guarded_make(rows * k * 4, 0)};
     kernel_implementations(&list);
     for (size_t r = 0; r < rows; r++) {
-        fill_blocks(format, k / pnd_dtype_get_block(type), (uint32_t)r + 2,
-                    m.stored.data + r * row_bytes);
+        kernel_fill_blocks(type, k / pnd_dtype_get_block(type), (uint32_t)r + 2,
+                           m.stored.data + r * row_bytes);
         list[0].kernels.format[type].to_f32(k, m.stored.data + r * row_bytes,
                                             (float *)m.values.data + r * k);
     }
@@ -139,7 +107,7 @@ START_TEST(matvecs)
 {
     static const size_t rows[] = {1, 2, 3, 4, 5, 9};
     static const size_t sizes[] = {1, 2, 3, 5, 16};
-    const enum pnd_dtype type = formats[_i].type;
+    const enum pnd_dtype type = kernel_block_formats[_i];
     const struct implementation *list;
     size_t implementations = kernel_implementations(&list);
     for (size_t c = 0; c < COUNT(rows) * COUNT(sizes); c++) {
@@ -167,7 +135,7 @@ END_TEST
 
 static void check_gemm(size_t format, size_t m, size_t n, size_t k)
 {
-    const enum pnd_dtype type = formats[format].type;
+    const enum pnd_dtype type = kernel_block_formats[format];
     const struct implementation *list;
     size_t implementations = kernel_implementations(&list);
     const size_t ldb = k + (n % 2) * pnd_dtype_get_block(type), ldc = n + 3;
@@ -205,7 +173,7 @@ START_TEST(products)
     static const size_t shapes[][2] = {{1, 1},   {5, 17},   {6, 16},  {14, 33},
                                        {15, 31}, {7, 113},  {3, 129}, {16, 9},
                                        {5, 112}, {29, 125}, {6, 250}};
-    const size_t block = pnd_dtype_get_block(formats[_i].type);
+    const size_t block = pnd_dtype_get_block(kernel_block_formats[_i]);
     for (size_t i = 0; i < COUNT(shapes); i++) {
         check_gemm((size_t)_i, shapes[i][0], shapes[i][1], block);
         check_gemm((size_t)_i, shapes[i][0], shapes[i][1],
@@ -231,7 +199,7 @@ static Suite *make_suite(void)
 {
     Suite *suite = suite_create("blocks");
     TCase *tc = tcase_create("blocks");
-    const int count = (int)COUNT(formats);
+    const int count = (int)KERNEL_BLOCK_FORMATS;
     tcase_add_loop_test(tc, values_are_those_of_the_definition, 0, count);
     tcase_add_loop_test(tc, matvecs, 0, count);
     tcase_add_loop_test(tc, products, 0, count);
@@ -260,8 +228,8 @@ static void bench(void)
     const struct implementation *list;
     size_t implementations = kernel_implementations(&list);
     kernel_fill(x, COUNT(x), 1);
-    for (size_t f = 0; f < COUNT(formats); f++) {
-        const enum pnd_dtype type = formats[f].type;
+    for (size_t f = 0; f < KERNEL_BLOCK_FORMATS; f++) {
+        const enum pnd_dtype type = kernel_block_formats[f];
         struct timed t = {
             .type = type, .x = x, .y = y,
             .m = make_matrix(f, COUNT(y), COUNT(x),

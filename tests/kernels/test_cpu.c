@@ -22,10 +22,13 @@ static void check_complete(const struct pnd_kernels *k)
     ck_assert(k->gemm.f32_nn && k->norm.layer_norm && k->norm.rms_norm);
     ck_assert(k->vector.add && k->vector.gelu && k->vector.silu_mul &&
               k->vector.softmax);
+    ck_assert(k->q8.round != NULL);
     for (int type = 0; type < PND_DTYPE_COUNT; type++) {
         bool weight = pnd_dtype_is_weight((enum pnd_dtype)type) ||
                       pnd_dtype_is_block((enum pnd_dtype)type);
         ck_assert((k->gemm.nt[type] != NULL) == weight);
+        ck_assert((k->q8.product[type] != NULL) ==
+                  pnd_dtype_is_block((enum pnd_dtype)type));
         ck_assert((k->format[type].to_f32 != NULL) == weight);
         ck_assert((k->format[type].matvec != NULL) == weight);
     }
@@ -61,7 +64,8 @@ END_TEST
 START_TEST(higher_levels_are_used)
 {
     struct pnd_kernels k;
-    uint64_t levels = PANDA_CPU_AVX2 | PANDA_CPU_AVX512;
+    uint64_t levels =
+        PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI;
     pnd_kernels_select(&k, pnd_cpu_detect(), 0, 0);
     ck_assert((k.cpu_used & levels) == (pnd_cpu_detect() & levels));
 }

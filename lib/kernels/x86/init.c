@@ -9,10 +9,16 @@ void pnd_kernels_add_x86(struct pnd_kernels *k, uint64_t cpu)
     if (!(cpu & PANDA_CPU_AVX2))
         return;
     pnd_kernels_add_avx2(k);
+    pnd_kernels_add_avx2_q8(k);
     k->cpu_used |= PANDA_CPU_AVX2;
 
     if (!(cpu & PANDA_CPU_AVX512))
         return;
     pnd_kernels_add_avx512(k);
     k->cpu_used |= PANDA_CPU_AVX512;
+
+    if (!(cpu & PANDA_CPU_AVX512_VNNI))
+        return;
+    pnd_kernels_add_avx512_vnni(k);
+    k->cpu_used |= PANDA_CPU_AVX512_VNNI;
 }

@@ -1,0 +1,95 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_KERNELS_Q8_DOT_H
+#define PND_KERNELS_Q8_DOT_H
+
+#include "kernels/template/q8_round_tmpl.h"
+#include "kernels/x86/q8_formats.h"
+
+/* Products of few rows of activations, of 8 bits: each row of weights is read
+ * once, as it lies in the file, and its codes are used for up to Q8_ROWS rows
+ * from registers. */
+
+#define Q8_ROWS 4
+
+/* Sums over a row of weights, of each row of activations. */
+struct q8_sums {
+    vf codes[Q8_ROWS], offsets[Q8_ROWS];
+};
+
+/* The next unit: 256 elements. */
+ALWAYS_INLINE void q8_add_unit(struct q8_format f, size_t m,
+                               const uint8_t *unit,
+                               const struct pnd_q8_block *x, size_t stride,
+                               struct q8_sums *sums)
+{
+    vf weights[VF_COUNT], offsets[VF_COUNT], scales[Q8_ROWS][VF_COUNT];
+    f.scales(unit, weights, offsets);
+    UNROLL
+    for (size_t r = 0; r < m; r++) {
+        const struct pnd_q8_block *row = x + r * stride;
+        UNROLL
+        for (int i = 0; i < VF_COUNT; i++) {
+            scales[r][i] = weights[i] * vf_load_f32(row->scales + i * VF_LANES);
+            if (f.has_offset)
+                sums->offsets[r] =
+                    vf_fma(offsets[i], vf_load_f32(row->sums + i * VF_LANES),
+                           sums->offsets[r]);
+        }
+    }
+    UNROLL
+    for (int part = 0; part < PARTS; part++) {
+        const vq codes = f.codes(unit, part);
+        UNROLL
+        for (size_t r = 0; r < m; r++) {
+            vq other = vq_load(x[r * stride].codes + part * 32 * VQ_ROWS);
+            vf dots = f.is_signed ? vq_dot_signed(codes, other)
+                                  : vq_dot(codes, other);
+            sums->codes[r] = vf_fma(dots, vq_spread(scales[r], part),
+                                    sums->codes[r]);
+        }
+    }
+}
+
+/* y[r] = row r of x times a row of weights; m is a constant. */
+ALWAYS_INLINE void q8_dot(struct q8_format f, size_t m, size_t k,
+                          const uint8_t *w, const struct pnd_q8_block *x,
+                          size_t stride, float *y, size_t ldy)
+{
+    const size_t unit_bytes = 256 / f.block * f.bytes;
+    struct q8_sums sums = {{{0}}, {{0}}};
+    for (; k >= 256; k -= 256, w += unit_bytes, x++)
+        q8_add_unit(f, m, w, x, stride, &sums);
+    if (k > 0) { /* not beyond the row's end */
+        uint8_t unit[256 / 32 * sizeof(struct pnd_block_q8_0)] = {0};
+        memcpy(unit, w, k / f.block * f.bytes);
+        q8_add_unit(f, m, unit, x, stride, &sums);
+    }
+    UNROLL
+    for (size_t r = 0; r < m; r++)
+        y[r * ldy] = vf_sum(sums.codes[r] + sums.offsets[r]);
+}
+
+ALWAYS_INLINE void q8_dots(struct q8_format f, size_t m, size_t n, size_t k,
+                           const struct pnd_q8_block *a, const uint8_t *w,
+                           size_t row_bytes, float *y, size_t ldy)
+{
+    const size_t stride = pnd_q8_count_blocks(k);
+    size_t r = 0;
+    for (; m - r >= 4; r += 4) {
+        for (size_t j = 0; j < n; j++)
+            q8_dot(f, 4, k, w + j * row_bytes, a + r * stride, stride,
+                   y + r * ldy + j, ldy);
+    }
+    if (m - r >= 2) {
+        for (size_t j = 0; j < n; j++)
+            q8_dot(f, 2, k, w + j * row_bytes, a + r * stride, stride,
+                   y + r * ldy + j, ldy);
+        r += 2;
+    }
+    for (size_t j = 0; r < m && j < n; j++)
+        q8_dot(f, 1, k, w + j * row_bytes, a + r * stride, stride,
+               y + r * ldy + j, ldy);
+}
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef PND_KERNELS_Q8_FORMATS_H
+#define PND_KERNELS_Q8_FORMATS_H
+
+#include "base/bytes.h"
+#include "kernels/kernels.h"
+#include "kernels/template/inline.h"
+#include "tensor/blocks.h"
+
+/* Block formats a unit of 256 elements at a time: one block, or eight of 32.
+ * `scales` fills what the 16 groups of 16 elements are multiplied with and
+ * what is added; `codes` gives the codes of a part, one vector of bytes, as
+ * numbers of 0..255 from which VQ_BIAS is to be taken where they are signed.
+ * The vq_*.h included before have the vectors:
+ *
+ *   vq                     bytes: 32 (AVX2) or 64 (AVX-512), with + | &
+ *   VQ_ROWS                rows of 32 bytes in it
+ *   VQ_BIAS                added to signed codes: 128 where products take
+ *                          unsigned ones only, or 0
+ *   vq_set(x)              x everywhere
+ *   vq_rows(p, stride)     32 bytes of each of VQ_ROWS places
+ *   vq_pairs(p, stride)    16 bytes of each of them, twice
+ *   vq_shift_halves(v)     the second 16 of every 32 bytes 4 bits to the right
+ *   vq_shift_rows(v, n, s) row r of 32 bytes n + r s bits to the right; bits of
+ *                          a neighbour come in, here as well
+ *   vq_shift_up(v, n)      n to the left; nothing may be lost
+ *   vq_bits(p, stride)     16 where a bit is set: 32 bits of each place
+ *   vq_look_up(v, table)   table[v] + VQ_BIAS, v < 16
+ *   vf_scale_bytes(b, d, out)  d times 16 signed bytes
+ *   vf_set_pairs(h, out)   8 f16 numbers, each twice */
+
+#define VF_COUNT (16 / VF_LANES) /* vectors of 16 floats */
+#define PARTS (8 / VQ_ROWS)      /* of a unit */
+
+struct q8_format {
+    void (*scales)(const uint8_t *unit, vf *scales, vf *offsets);
+    vq (*codes)(const uint8_t *unit, int part);
+    size_t block, bytes; /* elements and bytes of a block */
+    bool has_offset;     /* otherwise `offsets` is not filled */
+    bool is_signed;      /* codes are, but for VQ_BIAS */
+    bool has_wide_groups; /* scales of two groups at a time are equal */
+};
+
+#define SIGNED_OFFSET (VQ_BIAS != 0)
+
+static const int8_t iq4_values[16] = PND_IQ4_VALUES;
+
+/* offsets = -bias * scales */
+ALWAYS_INLINE void set_bias(float bias, const vf *scales, vf *offsets)
+{
+    for (int i = 0; i < VF_COUNT; i++)
+        offsets[i] = scales[i] * vf_set(-bias);
+}
+
+/* The f16 numbers of eight blocks. */
+ALWAYS_INLINE __m128i gather_halves(const uint8_t *p, size_t stride)
+{
+    __m128i v = _mm_cvtsi32_si128(pnd_read_le16(p));
+    v = _mm_insert_epi16(v, pnd_read_le16(p + stride), 1);
+    v = _mm_insert_epi16(v, pnd_read_le16(p + 2 * stride), 2);
+    v = _mm_insert_epi16(v, pnd_read_le16(p + 3 * stride), 3);
+    v = _mm_insert_epi16(v, pnd_read_le16(p + 4 * stride), 4);
+    v = _mm_insert_epi16(v, pnd_read_le16(p + 5 * stride), 5);
+    v = _mm_insert_epi16(v, pnd_read_le16(p + 6 * stride), 6);
+    return _mm_insert_epi16(v, pnd_read_le16(p + 7 * stride), 7);
+}
+
+ALWAYS_INLINE float read_half(const uint8_t *p)
+{
+    return f16_to_f32(pnd_read_le16(p));
+}
+
+/* Eight blocks with a scale, and codes of which `bias` is to be taken; or with
+ * an offset behind the scale. */
+ALWAYS_INLINE void simple_scales(const uint8_t *p, size_t bytes, float bias,
+                                 vf *scales, vf *offsets)
+{
+    vf_set_pairs(gather_halves(p, bytes), scales);
+    set_bias(bias, scales, offsets);
+}
+
+ALWAYS_INLINE void offset_scales(const uint8_t *p, size_t bytes, vf *scales,
+                                 vf *offsets)
+{
+    vf_set_pairs(gather_halves(p, bytes), scales);
+    vf_set_pairs(gather_halves(p + 2, bytes), offsets);
+}
+
+ALWAYS_INLINE vq read_nibbles(const uint8_t *p, size_t stride)
+{
+    return vq_shift_halves(vq_pairs(p, stride)) & vq_set(15);
+}
+
+/* The first block of a part, where a unit has eight. */
+#define FIRST(type, unit, part) \
+    ((const struct pnd_block_##type *)(const void *)(unit) + VQ_ROWS * (part))
+
+#define SIMPLE_FORMAT(type, bias, read)                                     \
+    ALWAYS_INLINE void scales_##type(const uint8_t *p, vf *s, vf *o)        \
+    {                                                                       \
+        simple_scales(p, sizeof(struct pnd_block_##type), bias, s, o);      \
+    }                                                                       \
+    ALWAYS_INLINE vq codes_##type(const uint8_t *p, int part)               \
+    {                                                                       \
+        const struct pnd_block_##type *b = FIRST(type, p, part);            \
+        return read;                                                        \
+    }
+
+#define OFFSET_FORMAT(type, read)                                           \
+    ALWAYS_INLINE void scales_##type(const uint8_t *p, vf *s, vf *o)        \
+    {                                                                       \
+        offset_scales(p, sizeof(struct pnd_block_##type), s, o);            \
+    }                                                                       \
+    ALWAYS_INLINE vq codes_##type(const uint8_t *p, int part)               \
+    {                                                                       \
+        const struct pnd_block_##type *b = FIRST(type, p, part);            \
+        return read;                                                        \
+    }
+
+SIMPLE_FORMAT(q8_0, VQ_BIAS, vq_rows(b->codes, sizeof *b) + vq_set(VQ_BIAS))
+SIMPLE_FORMAT(q4_0, 8, read_nibbles(b->codes, sizeof *b))
+SIMPLE_FORMAT(q5_0, 16,
+              read_nibbles(b->codes, sizeof *b) | vq_bits(b->high, sizeof *b))
+SIMPLE_FORMAT(iq4_nl, VQ_BIAS,
+              vq_look_up(read_nibbles(b->codes, sizeof *b), iq4_values))
+OFFSET_FORMAT(q4_1, read_nibbles(b->codes, sizeof *b))
+OFFSET_FORMAT(q5_1,
+              read_nibbles(b->codes, sizeof *b) | vq_bits(b->high, sizeof *b))
+
+/* Rows of 32 codes, of `bits` bits each, from planes of the same 32 bytes,
+ * beginning with plane `plane`. */
+ALWAYS_INLINE vq read_planes(const uint8_t *p, int plane, int bits)
+{
+    return vq_shift_rows(vq_rows(p, 0), plane * bits, bits) &
+           vq_set((uint8_t)((1 << bits) - 1));
+}
+
+/* 8 bytes, each twice. */
+ALWAYS_INLINE __m128i repeat_bytes(uint64_t bytes)
+{
+    __m128i v = _mm_cvtsi64_si128((long long)bytes);
+    return _mm_unpacklo_epi8(v, v);
+}
+
+/* Scales and offsets of q4_k and q5_k. */
+ALWAYS_INLINE void read_k_scales(const uint8_t *p, float d, float dmin,
+                                 vf *scales, vf *offsets)
+{
+    const uint32_t low = 0x0f0f0f0f, two = 0x03030303, six = 0x3f3f3f3f;
+    const uint32_t s = pnd_read_le32(p), m = pnd_read_le32(p + 4);
+    const uint32_t rest = pnd_read_le32(p + 8);
+    const uint32_t s4 = (rest & low) | (s >> 6 & two) << 4;
+    const uint32_t m4 = (rest >> 4 & low) | (m >> 6 & two) << 4;
+    vf_scale_bytes(repeat_bytes((s & six) | (uint64_t)s4 << 32), d, scales);
+    vf_scale_bytes(repeat_bytes((m & six) | (uint64_t)m4 << 32), -dmin,
+                   offsets);
+}
+
+ALWAYS_INLINE void scales_q4_k(const uint8_t *p, vf *s, vf *o)
+{
+    const struct pnd_block_q4_k *b = (const void *)p;
+    read_k_scales(b->scales, read_half(b->d), read_half(b->dmin), s, o);
+}
+
+ALWAYS_INLINE vq codes_q4_k(const uint8_t *p, int part)
+{
+    const struct pnd_block_q4_k *b = (const void *)p;
+    const int row = part * VQ_ROWS;
+    return read_planes(b->codes[row / 2], row % 2, 4);
+}
+
+ALWAYS_INLINE void scales_q5_k(const uint8_t *p, vf *s, vf *o)
+{
+    const struct pnd_block_q5_k *b = (const void *)p;
+    read_k_scales(b->scales, read_half(b->d), read_half(b->dmin), s, o);
+}
+
+ALWAYS_INLINE vq codes_q5_k(const uint8_t *p, int part)
+{
+    const struct pnd_block_q5_k *b = (const void *)p;
+    const int row = part * VQ_ROWS;
+    return read_planes(b->codes[row / 2], row % 2, 4) |
+           vq_shift_up(read_planes(b->high, row, 1), 4);
+}
+
+ALWAYS_INLINE void scales_q6_k(const uint8_t *p, vf *s, vf *o)
+{
+    const struct pnd_block_q6_k *b = (const void *)p;
+    vf_scale_bytes(_mm_loadu_si128((const void *)b->scales), read_half(b->d),
+                   s);
+    set_bias(32, s, o);
+}
+
+ALWAYS_INLINE vq codes_q6_k(const uint8_t *p, int part)
+{
+    const struct pnd_block_q6_k *b = (const void *)p;
+    const int half = part * VQ_ROWS / 4, row = part * VQ_ROWS % 4;
+    vq low = vq_rows(b->low[half] + 32 * (row % 2), 32);
+    low = vq_shift_rows(low, row / 2 * 4, 0) & vq_set(15);
+    return low | vq_shift_up(read_planes(b->high[half], row, 2), 4);
+}
+
+ALWAYS_INLINE void scales_q2_k(const uint8_t *p, vf *s, vf *o)
+{
+    const struct pnd_block_q2_k *b = (const void *)p;
+    const __m128i low = _mm_set1_epi8(15);
+    const __m128i both = _mm_loadu_si128((const void *)b->scales);
+    vf_scale_bytes(_mm_and_si128(both, low), read_half(b->d), s);
+    vf_scale_bytes(_mm_and_si128(_mm_srli_epi16(both, 4), low),
+                   -read_half(b->dmin), o);
+}
+
+ALWAYS_INLINE vq codes_q2_k(const uint8_t *p, int part)
+{
+    const struct pnd_block_q2_k *b = (const void *)p;
+    const int row = part * VQ_ROWS;
+    return read_planes(b->codes[row / 4], row % 4, 2);
+}
+
+ALWAYS_INLINE void scales_q3_k(const uint8_t *p, vf *s, vf *o)
+{
+    const struct pnd_block_q3_k *b = (const void *)p;
+    const uint64_t nibbles = UINT64_C(0x0f0f0f0f0f0f0f0f);
+    const uint64_t low = pnd_read_le64(b->scales);
+    const uint32_t two = 0x03030303, high = pnd_read_le32(b->scales + 8);
+    const uint64_t first =
+        (high & two) | (uint64_t)(high >> 2 & two) << 32;
+    const uint64_t second =
+        (high >> 4 & two) | (uint64_t)(high >> 6 & two) << 32;
+    const __m128i codes =
+        _mm_set_epi64x((long long)((low >> 4 & nibbles) | second << 4),
+                       (long long)((low & nibbles) | first << 4));
+    vf_scale_bytes(_mm_sub_epi8(codes, _mm_set1_epi8(32)), read_half(b->d), s);
+    set_bias(4, s, o);
+}
+
+ALWAYS_INLINE vq codes_q3_k(const uint8_t *p, int part)
+{
+    const struct pnd_block_q3_k *b = (const void *)p;
+    const int row = part * VQ_ROWS;
+    return read_planes(b->codes[row / 4], row % 4, 2) |
+           vq_shift_up(read_planes(b->high, row, 1), 2);
+}
+
+ALWAYS_INLINE void scales_iq4_xs(const uint8_t *p, vf *s, vf *o)
+{
+    const struct pnd_block_iq4_xs *b = (const void *)p;
+    const unsigned high = pnd_read_le16(b->scales_high);
+    uint64_t codes = 0;
+    for (int i = 0; i < 8; i++) {
+        unsigned code = b->scales_low[i / 2] >> i % 2 * 4 & 15;
+        code = (code | (high >> 2 * i & 3) << 4) - 32;
+        codes |= (uint64_t)(code & 255) << 8 * i;
+    }
+    vf_scale_bytes(repeat_bytes(codes), read_half(b->d), s);
+    set_bias(VQ_BIAS, s, o);
+}
+
+ALWAYS_INLINE vq codes_iq4_xs(const uint8_t *p, int part)
+{
+    const struct pnd_block_iq4_xs *b = (const void *)p;
+    return vq_look_up(read_nibbles(b->codes[part * VQ_ROWS], 16), iq4_values);
+}
+
+#define Q8_FORMAT(type, elements, has_offset, is_signed, has_wide_groups)    \
+    static const struct q8_format format_##type = {                          \
+        scales_##type, codes_##type, elements,                               \
+        sizeof(struct pnd_block_##type), has_offset, is_signed,              \
+        has_wide_groups};
+
+Q8_FORMAT(q8_0, 32, SIGNED_OFFSET, true, true)
+Q8_FORMAT(q4_0, 32, true, false, true)
+Q8_FORMAT(q4_1, 32, true, false, true)
+Q8_FORMAT(q5_0, 32, true, false, true)
+Q8_FORMAT(q5_1, 32, true, false, true)
+Q8_FORMAT(q2_k, 256, true, false, false)
+Q8_FORMAT(q3_k, 256, true, false, false)
+Q8_FORMAT(q4_k, 256, true, false, true)
+Q8_FORMAT(q5_k, 256, true, false, true)
+Q8_FORMAT(q6_k, 256, true, false, false)
+Q8_FORMAT(iq4_nl, 32, SIGNED_OFFSET, true, true)
+Q8_FORMAT(iq4_xs, 256, SIGNED_OFFSET, true, true)
+
+/* row(dtype, type) for each of them */
+#define FOR_Q8_FORMATS(row)                                                \
+    row(PND_Q8_0, q8_0) row(PND_Q4_0, q4_0) row(PND_Q4_1, q4_1)            \
+    row(PND_Q5_0, q5_0) row(PND_Q5_1, q5_1) row(PND_Q2_K, q2_k)            \
+    row(PND_Q3_K, q3_k) row(PND_Q4_K, q4_k) row(PND_Q5_K, q5_k)            \
+    row(PND_Q6_K, q6_k) row(PND_IQ4_NL, iq4_nl) row(PND_IQ4_XS, iq4_xs)
+
+#endif
