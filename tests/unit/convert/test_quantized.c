@@ -49,7 +49,8 @@ static void tear_down(void)
 
 static void read_logits(const char *path, float *logits)
 {
-    panda_model_options m = {.struct_size = sizeof m, .decoder = path};
+    panda_model_options m = {.struct_size = sizeof m, .decoder = path,
+                             .precision = PANDA_PRECISION_EXACT};
     panda_model *model;
     panda_decoder *decoder;
     panda_token tokens[POSITIONS];
