@@ -77,10 +77,11 @@ bool parse_count(uint64_t *out, const char *option, const char *value,
                  uint64_t lo, uint64_t hi)
 {
     char *end;
+    bool is_hex = value[0] == '0' && (value[1] == 'x' || value[1] == 'X');
     errno = 0;
-    *out = strtoull(value, &end, 0);
-    if (*value && *value != '-' && !*end && errno == 0 && *out >= lo &&
-        *out <= hi)
+    *out = strtoull(value, &end, is_hex ? 16 : 10);
+    if (value[0] >= '0' && value[0] <= '9' && end != value && !*end &&
+        errno == 0 && *out >= lo && *out <= hi)
         return true;
     fprintf(stderr, "panda: --%s %s: expected a whole number in %llu..%llu\n",
             option, value, (unsigned long long)lo, (unsigned long long)hi);

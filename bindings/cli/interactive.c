@@ -8,11 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "pandagpt_config.h"
-
-#if HAVE_LIBEDIT
-#  include <editline/readline.h>
-#endif
+#include "line.h"
 
 static panda_chat *volatile answering;
 
@@ -45,39 +41,13 @@ int fail_with_answer(panda_status status)
     return status == PANDA_E_CALLBACK ? EXIT_FAILED : fail_with_message();
 }
 
-/* A line without its break, to be freed; NULL at the end. */
-static char *read_line(bool on_terminal)
-{
-    char *line = NULL;
-    size_t capacity = 0;
-#if HAVE_LIBEDIT
-    if (on_terminal) {
-        line = readline("> ");
-        if (line && *line)
-            add_history(line);
-        return line;
-    }
-#endif
-    if (on_terminal) {
-        printf("> ");
-        fflush(stdout);
-    }
-    ssize_t length = getline(&line, &capacity, stdin);
-    if (length < 0) {
-        free(line);
-        return NULL;
-    }
-    if (length > 0 && line[length - 1] == '\n')
-        line[length - 1] = '\0';
-    return line;
-}
-
 static void print_commands(void)
 {
     printf("/image F, /video F, /audio F, /depth F, /thermal F, /imu F, "
            "/text S   attach\n"
            "/reset   forget the conversation and what is attached\n"
-           "/quit    leave (as Ctrl-D); Ctrl-C stops an answer\n");
+           "/quit    leave (as Ctrl-D); Ctrl-C stops an answer or drops "
+           "the line\n");
 }
 
 static bool attach(panda_chat *chat, const struct media_args *media,

@@ -102,7 +102,9 @@ panda_decoder_create(panda_decoder **out, panda_model *model,
 PANDA_API void panda_decoder_destroy(panda_decoder *decoder);
 
 /** Generate an answer to what was pushed, through `on_text`. The tokens of the
- *  answer stay in the context; a token that ended it does not.
+ *  answer stay in the context; a token that ended it does not. The last of
+ *  `max_tokens` is computed only when something follows, so that it fits even
+ *  into a context that is full.
  *  @param options borrows; NULL for defaults
  *  @param on_text may be NULL: only the tokens count then
  *  @return PANDA_OK when the answer ended or `max_tokens` is reached;
@@ -143,7 +145,8 @@ PANDA_API panda_status panda_decoder_push_tokens(panda_decoder *decoder,
 PANDA_API panda_status panda_decoder_push_prefix(panda_decoder *decoder,
                                                  const panda_prefix *prefix);
 
-/** Choose one token after what was pushed, and append it.
+/** Choose one token after what was pushed, and append it (it is computed when
+ *  something follows, as in panda_decoder_generate).
  *  @param out gives the token; -1 on failure
  *  @param options as for generate; `max_tokens`, `stop` and `on_token` are not
  *         looked at. The random state goes on from call to call; it starts anew
@@ -158,7 +161,9 @@ panda_decoder_next_token(panda_decoder *decoder, panda_token *out,
 
 /** Copy out the logits after the last position.
  *  @param count must equal the vocabulary size
- *  @return PANDA_OK; PANDA_E_STATE when nothing was pushed; PANDA_E_SHAPE
+ *  @return PANDA_OK; PANDA_E_STATE when nothing was pushed; PANDA_E_SHAPE;
+ *          PANDA_E_CONTEXT_FULL when a generated token did not fit;
+ *          PANDA_E_MEMORY; PANDA_E_CANCELLED
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
 PANDA_API panda_status panda_decoder_read_logits(panda_decoder *decoder,
@@ -170,7 +175,8 @@ PANDA_API panda_status panda_decoder_read_logits(panda_decoder *decoder,
  *  @param logits gives [positions, vocabulary size]
  *  @param count must equal `positions` times the vocabulary size
  *  @return PANDA_OK; PANDA_E_ARGUMENT when not all of the positions are in use;
- *          PANDA_E_SHAPE; PANDA_E_CANCELLED. Equal to what
+ *          PANDA_E_SHAPE; PANDA_E_CONTEXT_FULL when a generated token did not
+ *          fit; PANDA_E_MEMORY; PANDA_E_CANCELLED. Equal to what
  *          panda_decoder_read_logits gives, within rounding
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
@@ -180,7 +186,8 @@ PANDA_API panda_status panda_decoder_read_logits_at(panda_decoder *decoder,
                                                     float *logits,
                                                     size_t count);
 
-/** Positions used: what was pushed and generated. 0 for NULL.
+/** Positions used: what was pushed and generated, one more than the context
+ *  has when the last token was generated into a full one. 0 for NULL.
  *  Thread safety: one thread at a time.
  *  @since 0.1 */
 PANDA_API uint32_t panda_decoder_get_positions(const panda_decoder *decoder);

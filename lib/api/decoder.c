@@ -49,6 +49,7 @@ panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
     if (!decoder)
         return pnd_fail_memory();
     decoder->model = pnd_model_ref(model);
+    decoder->pending = -1;
     pnd_buffer_init(&decoder->ids, &ctx->alloc);
     uint32_t vocab = pnd_llama_get_dims(model->llama)->config.vocab_size;
     status = pnd_sampler_init(&decoder->sampler, &ctx->alloc, vocab);
@@ -88,11 +89,15 @@ static panda_status push(panda_decoder *decoder, const panda_token *tokens,
 {
     struct pnd_watch watch = {.cancelled = &decoder->cancelled};
     double start = pnd_clock_now();
-    panda_status status =
-        tokens
-            ? pnd_session_push_tokens(decoder->session, tokens, count, &watch)
-            : pnd_session_push_vectors(decoder->session, vectors, count,
-                                       &watch);
+    panda_status status = pnd_decoder_settle(decoder);
+    if (status < 0)
+        return status;
+    if (tokens)
+        status =
+            pnd_session_push_tokens(decoder->session, tokens, count, &watch);
+    else
+        status =
+            pnd_session_push_vectors(decoder->session, vectors, count, &watch);
     decoder->prompt_seconds += pnd_clock_now() - start;
     if (status == PANDA_OK)
         decoder->prompt_positions += count;
@@ -165,6 +170,10 @@ panda_status panda_decoder_read_logits(panda_decoder *decoder, float *logits,
         return pnd_fail(PANDA_E_SHAPE,
                         "the vocabulary has %u pieces, asked for %zu logits",
                         size, count);
+    atomic_store(&decoder->cancelled, 0);
+    panda_status status = pnd_decoder_settle(decoder);
+    if (status < 0)
+        return status;
     const float *values = pnd_session_get_logits(decoder->session);
     if (!values)
         return pnd_fail(PANDA_E_STATE,
@@ -180,7 +189,7 @@ panda_status panda_decoder_read_logits_at(panda_decoder *decoder,
     PND_ENTER();
     PANDA_CHECK_POINTER(decoder);
     PANDA_CHECK_ARG(logits || count == 0, "read_logits_at: logits is NULL");
-    uint32_t used = pnd_session_get_positions(decoder->session);
+    uint32_t used = panda_decoder_get_positions(decoder);
     PANDA_CHECK_ARG(first <= used && positions <= used - first,
                     "read_logits_at: %u positions from %u on, there are %u",
                     positions, first, used);
@@ -193,23 +202,31 @@ panda_status panda_decoder_read_logits_at(panda_decoder *decoder,
                         positions, size, count);
     atomic_store(&decoder->cancelled, 0);
     struct pnd_watch watch = {.cancelled = &decoder->cancelled};
+    panda_status status = pnd_decoder_settle(decoder);
+    if (status < 0)
+        return status;
     return pnd_session_read_logits(decoder->session, first, positions, logits,
                                    &watch);
 }
 
 uint32_t panda_decoder_get_positions(const panda_decoder *decoder)
 {
-    return decoder ? pnd_session_get_positions(decoder->session) : 0;
+    if (!decoder)
+        return 0;
+    return pnd_session_get_positions(decoder->session) +
+           (decoder->pending >= 0);
 }
 
 panda_status panda_decoder_reset(panda_decoder *decoder, uint32_t keep)
 {
     PND_ENTER();
     PANDA_CHECK_POINTER(decoder);
-    uint32_t positions = pnd_session_get_positions(decoder->session);
+    uint32_t positions = panda_decoder_get_positions(decoder);
     PANDA_CHECK_ARG(keep <= positions,
                     "reset: %u positions to keep, there are %u", keep,
                     positions);
+    if (keep < positions)
+        decoder->pending = -1;
     pnd_session_truncate(decoder->session, keep);
     decoder->is_seeded = false;
     return PANDA_OK;
@@ -223,7 +240,7 @@ panda_status panda_decoder_get_stats(const panda_decoder *decoder,
     PANDA_CHECK_POINTER(out);
     panda_decoder_stats stats = {
         .context_length = pnd_session_get_context(decoder->session),
-        .positions = pnd_session_get_positions(decoder->session),
+        .positions = panda_decoder_get_positions(decoder),
         .prompt_positions = decoder->prompt_positions,
         .generated_tokens = decoder->generated_tokens,
         .prompt_seconds = decoder->prompt_seconds,

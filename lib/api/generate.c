@@ -78,10 +78,25 @@ static uint32_t get_choices(const panda_decoder *decoder)
     return pieces < rows ? pieces : rows;
 }
 
+panda_status pnd_decoder_settle(panda_decoder *decoder)
+{
+    struct pnd_watch watch = {.cancelled = &decoder->cancelled};
+    if (decoder->pending < 0)
+        return PANDA_OK;
+    panda_status status =
+        pnd_session_push_tokens(decoder->session, &decoder->pending, 1, &watch);
+    if (status == PANDA_OK)
+        decoder->pending = -1;
+    return status;
+}
+
 panda_status pnd_decoder_choose(panda_decoder *decoder,
                                 const panda_generate_options *o,
                                 panda_token *token)
 {
+    panda_status status = pnd_decoder_settle(decoder);
+    if (status < 0)
+        return status;
     const float *logits = pnd_session_get_logits(decoder->session);
     if (!logits)
         return pnd_fail(PANDA_E_STATE,
@@ -97,18 +112,12 @@ panda_status pnd_decoder_choose(panda_decoder *decoder,
         .top_k = o->top_k,
         .top_p = o->top_p,
     };
-    panda_status status = pnd_sampler_choose(&decoder->sampler, &how, logits,
-                                             get_choices(decoder), token);
+    status = pnd_sampler_choose(&decoder->sampler, &how, logits,
+                                get_choices(decoder), token);
     if (status < 0)
         return status;
     decoder->generated_tokens++;
     return ends_answer(decoder, o, *token) ? PANDA_END : PANDA_OK;
-}
-
-static panda_status append(panda_decoder *decoder, panda_token token)
-{
-    struct pnd_watch watch = {.cancelled = &decoder->cancelled};
-    return pnd_session_push_tokens(decoder->session, &token, 1, &watch);
 }
 
 panda_status panda_decoder_next_token(panda_decoder *decoder, panda_token *out,
@@ -126,7 +135,7 @@ panda_status panda_decoder_next_token(panda_decoder *decoder, panda_token *out,
     double start = pnd_clock_now();
     status = pnd_decoder_choose(decoder, &o, out);
     if (status == PANDA_OK)
-        status = append(decoder, *out);
+        decoder->pending = *out;
     if (status < 0)
         *out = -1;
     decoder->generate_seconds += pnd_clock_now() - start;
@@ -208,7 +217,7 @@ static panda_status answer_flush(struct answer *a)
     return status < 0 ? status : answer_deliver(a);
 }
 
-/* One token: choose, tell, append. PANDA_END when the answer is over. */
+/* One token: choose, tell, keep. PANDA_END when the answer is over. */
 static panda_status answer_step(struct answer *a, bool *is_stopped)
 {
     panda_decoder *decoder = a->decoder;
@@ -226,7 +235,8 @@ static panda_status answer_step(struct answer *a, bool *is_stopped)
         *is_stopped = status == PANDA_END;
         return status;
     }
-    return append(decoder, token);
+    decoder->pending = token;
+    return PANDA_OK;
 }
 
 panda_status panda_decoder_generate(panda_decoder *decoder,

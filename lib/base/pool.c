@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -73,14 +74,28 @@ static void *worker_main(void *argument)
     }
 }
 
+/* Signals are the host's: its handlers run on its own threads. Faults stay with
+ * the thread that made them. */
+static int create_deaf_thread(pthread_t *out, void *argument)
+{
+    static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV};
+    sigset_t all, before;
+    sigfillset(&all);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&all, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(out, NULL, worker_main, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
 static panda_status start_worker(struct pnd_pool *pool)
 {
     struct worker_start *start = pnd_alloc(pool->alloc, sizeof *start);
     if (!start)
         return pnd_fail_memory();
     *start = (struct worker_start){pool, pool->started + 1};
-    if (pthread_create(&pool->workers[pool->started], NULL, worker_main,
-                       start) != 0) {
+    if (create_deaf_thread(&pool->workers[pool->started], start) != 0) {
         pnd_free(pool->alloc, start);
         return pnd_fail(PANDA_E_MEMORY, "thread %u of %u cannot be started",
                         pool->started + 1, pool->threads);

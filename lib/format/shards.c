@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* *.index.json of sharded weights: {"weight_map": {"tensor": "file", ...}}. */
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "format/json.h"
@@ -115,4 +117,22 @@ panda_status pnd_shards_read(struct pnd_weights *w, const char *index_path)
 out:
     pnd_json_free(json);
     return status;
+}
+
+bool pnd_shards_name_index(char *out, size_t size, const char *path)
+{
+    static const char digits[] = "0123456789";
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *of = strstr(name, "-of-"), *begin = of, *end;
+    while (begin && begin > name && strchr(digits, begin[-1]))
+        begin--;
+    if (!of || begin == of || begin <= name + 1 || begin[-1] != '-')
+        return false;
+    end = of + strlen("-of-");
+    if (end[strspn(end, digits)] != '.' || strtoul(end, NULL, 10) < 2)
+        return false;
+    end += strspn(end, digits);
+    int length = snprintf(out, size, "%.*s%s.index.json",
+                          (int)(begin - 1 - name), name, end);
+    return length > 0 && (size_t)length < size;
 }

@@ -87,4 +87,8 @@ panda_status pnd_weights_read_file(struct pnd_weights *w, const char *path);
 /** Read the shards that an index file names. */
 panda_status pnd_shards_read(struct pnd_weights *w, const char *index_path);
 
+/** The index that lists a shard: "x.bin.index.json" for the path
+ *  ".../x-00001-of-00002.bin". False when this is no name of a shard. */
+bool pnd_shards_name_index(char *out, size_t size, const char *path);
+
 #endif

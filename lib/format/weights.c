@@ -344,6 +344,20 @@ panda_status pnd_weights_load_all(struct pnd_weights *w)
     return status;
 }
 
+static panda_status fail_missing(const struct pnd_weights *w, const char *name,
+                                 const char *shape)
+{
+    char index[256];
+    if (w->file_count == 1 && pnd_shards_name_index(index, sizeof index, w->path))
+        return pnd_fail(PANDA_E_FORMAT,
+                        "%s: tensor %s is missing, since this is one shard of "
+                        "several; expected %s or the folder",
+                        w->path, name, index);
+    return pnd_fail(PANDA_E_FORMAT,
+                    "%s: tensor %s is missing, expected one of shape %s",
+                    w->path, name, shape);
+}
+
 static panda_status require(const struct pnd_tensor **out,
                             struct pnd_weights *w, uint32_t rank,
                             const int64_t *shape, const char *name,
@@ -355,9 +369,7 @@ static panda_status require(const struct pnd_tensor **out,
     struct pnd_weights_entry *entry = find(w, name);
     pnd_shape_format(expected, sizeof expected, rank, shape);
     if (!entry)
-        return pnd_fail(PANDA_E_FORMAT,
-                        "%s: tensor %s is missing, expected one of shape %s",
-                        w->path, name, expected);
+        return fail_missing(w, name, expected);
     const struct pnd_tensor *t = &entry->tensor;
     const char *path = w->files[entry->file].path;
     pnd_shape_format(found, sizeof found, t->rank, t->shape);

@@ -10,19 +10,16 @@ PANDA_TEST_FEATURES names the optional libraries of the build (default: all).
 import json
 import os
 import pathlib
-import pty
-import select
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import zipfile
 
-PANDA = sys.argv.pop(1)
+PANDA = pathlib.Path(sys.argv.pop(1)).resolve()
 FIXTURES = pathlib.Path(os.environ.get("PANDA_TEST_FIXTURES", "."))
 INPUTS, WEIGHTS = FIXTURES / "inputs", FIXTURES / "weights"
 IMAGEBIND = ["--imagebind", WEIGHTS / "imagebind_tiny.pth"]
@@ -273,6 +270,12 @@ class WrongInput(Temporary):
         result = run("chat", *DECODER, "--prompt", "word " * 3000)
         self.assert_one_line(result, "2048")
 
+    def test_one_shard_of_several(self):
+        self.assert_one_line(
+            run("chat", "--prompt", "x", "--decoder",
+                WEIGHTS / "vicuna_tiny/pytorch_model-00001-of-00002.bin"),
+            "one shard of several", "pytorch_model.bin.index.json")
+
     def test_not_weights(self):
         words = self.write("words.pth", b"not weights at all")
         for path in (words, "/no/weights", self.folder):
@@ -377,55 +380,6 @@ class Chat(Temporary):
         self.assertTrue(result.stdout.strip())
 
 
-class Session(unittest.TestCase):
-    """panda chat on a terminal."""
-
-    def setUp(self):
-        self.pid, self.terminal = pty.fork()
-        if self.pid == 0:
-            os.environ["TERM"] = "dumb"
-            os.execv(PANDA, [PANDA, "chat", *map(str, CHAT), "--greedy",
-                             "--max-tokens", "1900"])
-        self.seen = ""
-        self.addCleanup(os.close, self.terminal)
-
-    def expect(self, part, seconds=60):
-        end = time.monotonic() + seconds
-        while part not in self.seen:
-            left = end - time.monotonic()
-            ready, _, _ = select.select([self.terminal], [], [], max(left, 0))
-            self.assertTrue(ready, f"no {part!r} in {self.seen!r}")
-            try:
-                self.seen += os.read(self.terminal, 65536).decode(
-                    errors="replace")
-            except OSError:
-                self.fail(f"ended without {part!r}: {self.seen!r}")
-        self.seen = self.seen[self.seen.index(part) + len(part):]
-
-    def send(self, line):
-        os.write(self.terminal, (line + "\n").encode())
-
-    def test_attach_ask_interrupt_go_on_and_quit(self):
-        self.expect("> ")
-        self.send(f"/imu {INPUTS / 'imu.csv'}")
-        self.expect("attached")
-        self.send("/audio /no/such.wav")
-        self.expect("cannot be opened")
-        self.send("/dance")
-        self.expect("/help")
-        self.send("What is this?")
-        self.expect("What is this?")
-        time.sleep(0.3)
-        os.write(self.terminal, b"\x03")
-        self.expect("cancelled")
-        self.expect("> ")
-        self.send("/reset")
-        self.expect("> ")
-        self.send("/quit")
-        _, status = os.waitpid(self.pid, 0)
-        self.assertEqual(os.waitstatus_to_exitcode(status), 0)
-
-
 class Other(Temporary):
     def test_tokenize(self):
         rows = json.loads((FIXTURES / "expected/tokenizer_llama.json")
@@ -442,6 +396,30 @@ class Other(Temporary):
                      WEIGHTS / "vicuna_tiny/tokenizer.model", "--text", "</s>",
                      "--json")
         self.assertNotIn(2, json.loads(result.stdout)["tokens"])
+
+    def test_tokenize_beside_weights_of_any_name(self):
+        shutil.copy(WEIGHTS / "vicuna_tiny/tokenizer.model", self.folder)
+        expected = run("tokenize", "--decoder", self.folder, "--text", "Hello")
+        self.assertEqual(expected.returncode, 0, expected.stderr)
+        for name in ("x", "x.pt", "a.bin", "model.safetensors.index.json"):
+            self.write(name, b"x")
+            result = subprocess.run(
+                [PANDA, "tokenize", "--decoder", name, "--text", "Hello"],
+                cwd=self.folder, capture_output=True, check=False)
+            self.assertEqual(result.stdout, expected.stdout, result.stderr)
+
+    def test_numbers_are_decimal(self):
+        def count(*options):
+            result = run("info", WEIGHTS / "vicuna_tiny", "--json", *options)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            return json.loads(result.stdout)["cpu"]
+        self.assertEqual(count("--threads", "010")["threads"], 10)
+        self.assertEqual(count("--cpu-mask", "0x1")["used"], ["generic"])
+        for value in ("", " 1", "+1", "-1", "1e3", "0x", "1.5", "one",
+                      "99999999999999999999"):
+            self.assert_one_line(
+                run("chat", *DECODER, "--prompt", "x", "--seed", value),
+                "--seed", "whole number", code=2)
 
     def test_model_files_are_told_by_content(self):
         parts = [part for path in (WEIGHTS / "vicuna_tiny",

@@ -124,7 +124,9 @@ const char *test_write_temp(const char *suffix, const void *data, size_t size)
         temp_count = 0;
         atexit(remove_temps);
     }
-    char *path = temp_paths[temp_count++ % 64];
+    char *path = temp_paths[temp_count % 64];
+    if (temp_count++ >= 64)
+        unlink(path); /* nobody knows its name from now on */
     const char *folder = getenv("TMPDIR");
     snprintf(path, PATH_SIZE, "%s/pandagpt-test-XXXXXX%s",
              folder ? folder : "/tmp", suffix);

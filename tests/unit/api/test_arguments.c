@@ -157,13 +157,15 @@ START_TEST(a_failed_choice_gives_no_token)
     ck_assert_fails(panda_decoder_next_token(decoder, &token, NULL),
                     PANDA_E_STATE, "pushed");
     ck_assert_int_eq(token, -1);
-    /* Chosen, but there is no room to append it. */
+    /* The one behind a full context, and none behind that. */
     panda_decoder *full;
     panda_decoder_options one = {.struct_size = sizeof one,
                                  .context_length = 1};
     ck_assert_ok(panda_decoder_create(&full, model, &one));
     token = 5;
     ck_assert_ok(panda_decoder_push_tokens(full, &token, 1));
+    ck_assert_ok(panda_decoder_next_token(full, &token, NULL));
+    ck_assert_int_ge(token, 0);
     ck_assert_fails(panda_decoder_next_token(full, &token, NULL),
                     PANDA_E_CONTEXT_FULL, "1");
     ck_assert_int_eq(token, -1);

@@ -1,5 +1,6 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
 #include <string.h>
 
 #include "api_model.h"
@@ -39,6 +40,20 @@ static panda_chat_turn get_turn(const panda_chat *chat)
     panda_chat_turn turn = {.struct_size = sizeof turn};
     ck_assert_ok(panda_chat_get_turn(chat, &turn));
     return turn;
+}
+
+static int32_t collect(const char *text, size_t length, void *user)
+{
+    char *to = user;
+    strncat(to, text, length);
+    return 0;
+}
+
+static uint32_t get_vocab_size(void)
+{
+    panda_model_info info = {.struct_size = sizeof info};
+    ck_assert_ok(panda_model_get_info(model, &info));
+    return info.vocab_size;
 }
 
 START_TEST(decoder_states_and_limits)
@@ -86,6 +101,89 @@ START_TEST(decoder_states_and_limits)
 }
 END_TEST
 
+/* Of an answer that fills the context, the last token needs no position. */
+START_TEST(the_last_token_needs_no_room)
+{
+    panda_decoder *roomy, *tight;
+    panda_decoder_options small = {.struct_size = sizeof small,
+                                   .context_length = 8};
+    panda_generate_options o = greedy(5);
+    panda_token prompt[] = {1, 40, 41, 42}, token;
+    char expected[256] = "", text[256] = "", again[256] = "";
+    uint32_t vocab = get_vocab_size();
+    float *logits = malloc(vocab * sizeof *logits);
+    float *others = malloc(vocab * sizeof *others);
+    ck_assert_ok(panda_decoder_create(&roomy, model, NULL));
+    ck_assert_ok(panda_decoder_push_tokens(roomy, prompt, 4));
+    ck_assert_ok(panda_decoder_generate(roomy, &o, collect, expected));
+    ck_assert_ok(panda_decoder_create(&tight, model, &small));
+    ck_assert_ok(panda_decoder_push_tokens(tight, prompt, 4));
+    ck_assert_ok(panda_decoder_generate(tight, &o, collect, text));
+    ck_assert_str_eq(text, expected);
+    /* It counts all the same, and nothing can follow it. */
+    ck_assert_uint_eq(panda_decoder_get_positions(tight), 9);
+    ck_assert_fails(panda_decoder_read_logits(tight, logits, vocab),
+                    PANDA_E_CONTEXT_FULL, "8 of 8");
+    ck_assert_fails(panda_decoder_next_token(tight, &token, &o),
+                    PANDA_E_CONTEXT_FULL, "8 of 8");
+    ck_assert_int_eq(token, -1);
+    ck_assert_fails(panda_decoder_generate(tight, &o, NULL, NULL),
+                    PANDA_E_CONTEXT_FULL, "8 of 8");
+    ck_assert_fails(panda_decoder_push_tokens(tight, prompt, 1),
+                    PANDA_E_CONTEXT_FULL, "8 of 8");
+    ck_assert_uint_eq(panda_decoder_get_positions(tight), 9);
+    ck_assert_ok(panda_decoder_reset(tight, 9));
+    ck_assert_uint_eq(panda_decoder_get_positions(tight), 9);
+    /* Without it, the choice is open again. */
+    ck_assert_ok(panda_decoder_reset(tight, 8));
+    ck_assert_ok(panda_decoder_read_logits(tight, logits, vocab));
+    ck_assert_ok(panda_decoder_reset(roomy, 8));
+    ck_assert_ok(panda_decoder_read_logits(roomy, others, vocab));
+    ck_assert_mem_eq(logits, others, vocab * sizeof *logits);
+    o.max_tokens = 1;
+    ck_assert_ok(panda_decoder_generate(tight, &o, collect, again));
+    size_t tail = strlen(text) - strlen(again);
+    ck_assert_str_eq(text + tail, again);
+    free(logits);
+    free(others);
+    panda_decoder_destroy(roomy);
+    panda_decoder_destroy(tight);
+}
+END_TEST
+
+/* What follows an answer follows its last token, too. */
+START_TEST(the_last_token_is_taken_in_when_something_follows)
+{
+    panda_decoder *decoder;
+    panda_generate_options o = greedy(3);
+    panda_token prompt[] = {1, 40, 41, 42}, more[] = {50, 51};
+    uint32_t vocab = get_vocab_size();
+    float *logits = malloc(vocab * sizeof *logits);
+    float *others = malloc(vocab * sizeof *others);
+    char whole[256] = "", parts[256] = "";
+    ck_assert_ok(panda_decoder_create(&decoder, model, NULL));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, prompt, 4));
+    ck_assert_ok(panda_decoder_generate(decoder, &o, collect, parts));
+    ck_assert_ok(panda_decoder_generate(decoder, &o, collect, parts));
+    ck_assert_uint_eq(panda_decoder_get_positions(decoder), 10);
+    ck_assert_ok(panda_decoder_push_tokens(decoder, more, 2));
+    ck_assert_uint_eq(panda_decoder_get_positions(decoder), 12);
+    ck_assert_ok(panda_decoder_read_logits(decoder, logits, vocab));
+    ck_assert_ok(panda_decoder_reset(decoder, 0));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, prompt, 4));
+    o.max_tokens = 6;
+    ck_assert_ok(panda_decoder_generate(decoder, &o, collect, whole));
+    ck_assert_str_eq(parts, whole);
+    ck_assert_ok(panda_decoder_read_logits(decoder, others, vocab));
+    ck_assert_ok(panda_decoder_push_tokens(decoder, more, 2));
+    ck_assert_ok(panda_decoder_read_logits(decoder, others, vocab));
+    ck_assert_mem_eq(logits, others, vocab * sizeof *logits);
+    free(logits);
+    free(others);
+    panda_decoder_destroy(decoder);
+}
+END_TEST
+
 START_TEST(wrong_generate_options_are_refused)
 {
     panda_decoder *decoder;
@@ -111,13 +209,6 @@ START_TEST(wrong_generate_options_are_refused)
     panda_decoder_destroy(decoder);
 }
 END_TEST
-
-static int32_t collect(const char *text, size_t length, void *user)
-{
-    char *to = user;
-    strncat(to, text, length);
-    return 0;
-}
 
 /* Generation step by step, in one call, and up to a stop string agree. */
 START_TEST(generate_equals_next_token_and_stops_at_a_string)
@@ -458,6 +549,8 @@ int main(void)
     TCase *tc = tcase_create("chat_api");
     tcase_add_checked_fixture(tc, open_model, close_model);
     tcase_add_test(tc, decoder_states_and_limits);
+    tcase_add_test(tc, the_last_token_needs_no_room);
+    tcase_add_test(tc, the_last_token_is_taken_in_when_something_follows);
     tcase_add_test(tc, wrong_generate_options_are_refused);
     tcase_add_test(tc, generate_equals_next_token_and_stops_at_a_string);
     tcase_add_test(tc, a_line_break_stops_behind_the_first_line);

@@ -36,6 +36,38 @@ START_TEST(long_sentences_are_cut)
 }
 END_TEST
 
+/* The last character of `text`, of two bytes each time, is whole. */
+static void check_whole(const char *text)
+{
+    size_t length = strlen(text);
+    ck_assert_uint_ge(length, 2);
+    ck_assert(strncmp(text + length - 2, "\u00e9", 2) == 0);
+}
+
+START_TEST(cuts_keep_characters_whole)
+{
+    char text[3000], message[1000];
+    for (size_t shift = 0; shift < 2; shift++) {
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 2 < sizeof text; i += 2)
+            strcpy(text + i, "\u00e9");
+        pnd_fail(PANDA_E_FORMAT, "%s", text);
+        check_whole(pnd_error_get());
+        pnd_error_prefix("a");
+        check_whole(pnd_error_get());
+        pnd_error_prefix("of");
+        check_whole(pnd_error_get());
+        pnd_fail(PANDA_E_FORMAT, "is empty");
+        pnd_error_prefix(text);
+        strcpy(message, pnd_error_get());
+        char *end = strstr(message, ": is empty");
+        ck_assert_ptr_nonnull(end);
+        *end = '\0';
+        check_whole(message);
+    }
+}
+END_TEST
+
 static void *fail_elsewhere(void *before)
 {
     strcpy(before, pnd_error_get());
@@ -87,6 +119,7 @@ int main(void)
     TCase *tc = tcase_create("error");
     tcase_add_test(tc, sentence_is_kept);
     tcase_add_test(tc, long_sentences_are_cut);
+    tcase_add_test(tc, cuts_keep_characters_whole);
     tcase_add_test(tc, threads_have_their_own);
     tcase_add_test(tc, try_stops_at_failures);
     suite_add_tcase(suite, tc);

@@ -3,8 +3,10 @@
 #include "base/pool.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/support.h"
 
@@ -186,6 +188,33 @@ START_TEST(no_memory)
 }
 END_TEST
 
+static void note_signal(int signal)
+{
+    (void)signal;
+}
+
+/* A signal that no thread of ours waits for stays for the host's to take. */
+START_TEST(signals_are_the_hosts)
+{
+    sigset_t usr1, before, pending;
+    struct sigaction action = {.sa_handler = note_signal}, old;
+    sigaction(SIGUSR1, &action, &old);
+    struct pnd_pool *pool = make_pool(4);
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, &before);
+    kill(getpid(), SIGUSR1);
+    usleep(1000);
+    sigpending(&pending);
+    ck_assert(sigismember(&pending, SIGUSR1));
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    sigpending(&pending);
+    ck_assert(!sigismember(&pending, SIGUSR1));
+    sigaction(SIGUSR1, &old, NULL);
+    pnd_pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(processors)
 {
     uint32_t count = pnd_pool_count_processors();
@@ -203,6 +232,7 @@ int main(void)
     tcase_add_test(tc, concurrent_callers);
     tcase_add_test(tc, host_hook);
     tcase_add_test(tc, no_memory);
+    tcase_add_test(tc, signals_are_the_hosts);
     tcase_add_test(tc, processors);
     suite_add_tcase(suite, tc);
     return test_run(suite);

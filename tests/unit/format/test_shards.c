@@ -63,6 +63,37 @@ START_TEST(shards_become_one_set)
 }
 END_TEST
 
+/* Asks a shard on its own for a tensor of another one. */
+static void check_missing(const char *file, const char *part)
+{
+    static struct pnd_context context;
+    struct pnd_weights *w;
+    const struct pnd_tensor *t;
+    char path[1024];
+    context.alloc = pnd_allocator_heap;
+    add_shard(file, "a");
+    snprintf(path, sizeof path, "%s/%s", folder.path, file);
+    ck_assert_ok(pnd_weights_open(&w, &context, path));
+    ck_assert_fails(pnd_weights_require(&t, w, 1, (int64_t[]){8}, "b"),
+                    PANDA_E_FORMAT, part);
+    pnd_weights_close(w);
+}
+
+START_TEST(a_shard_alone_names_its_index)
+{
+    check_missing("x-00001-of-00002.bin", "expected x.bin.index.json or");
+    check_missing("my-model-00002-of-00010.safetensors",
+                  "expected my-model.safetensors.index.json or");
+    check_missing("x-00001-of-00001.bin", "expected one of shape");
+    check_missing("one-of-2.bin", "expected one of shape");
+    check_missing("-1-of-2.bin", "expected one of shape");
+    check_missing("1-of-2.bin", "expected one of shape");
+    check_missing("x-1-of-2", "expected one of shape");
+    check_missing("-of-2.bin", "expected one of shape");
+    check_missing("x--of-2.bin", "expected one of shape");
+}
+END_TEST
+
 static const struct {
     const char *map, *message;
 } wrong[] = {
@@ -138,6 +169,7 @@ int main(void)
     TCase *tc = tcase_create("shards");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, shards_become_one_set);
+    tcase_add_test(tc, a_shard_alone_names_its_index);
     tcase_add_loop_test(tc, wrong_indexes_are_refused, 0,
                         sizeof wrong / sizeof *wrong);
     tcase_add_test(tc, missing_and_doubled_shards);
