@@ -348,7 +348,8 @@ static panda_status fail_missing(const struct pnd_weights *w, const char *name,
                                  const char *shape)
 {
     char index[256];
-    if (w->file_count == 1 && pnd_shards_name_index(index, sizeof index, w->path))
+    if (w->file_count == 1 &&
+        pnd_shards_name_index(index, sizeof index, w->path))
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: tensor %s is missing, since this is one shard of "
                         "several; expected %s or the folder",
