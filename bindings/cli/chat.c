@@ -8,7 +8,9 @@
 #include "interactive.h"
 
 static const char help[] =
-    "usage: panda chat --decoder D --adapter F --imagebind F [OPTION]...\n"
+    "usage: panda chat (--model BUNDLE | --decoder D --adapter F --imagebind "
+    "F)\n"
+    "                  [OPTION]...\n"
     "\n"
     "Ask questions about media. Without --prompt, questions come from "
     "standard\n"
@@ -156,8 +158,8 @@ static int parse(struct chat_args *args, int argc, char **argv)
         return fail_usage("chat", "%s is not an option", argv[optind]);
     if (!find_model_parts(&args->model))
         return EXIT_FAILED;
-    if (!args->model.decoder)
-        return fail_usage("chat", "--decoder is missing");
+    if (!args->model.decoder && !args->model.bundle)
+        return fail_usage("chat", "--model or --decoder is missing");
     if (args->json && args->prompt_count == 0)
         return fail_usage("chat", "--json needs a --prompt");
     return -1;

@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 const char model_help[] =
-    "Model (files as published):\n"
+    "Model (a bundle, or files as published):\n"
     "  --imagebind F.pth         encoders\n"
     "  --imagebind-config F.json head counts, where the widths are not\n"
     "                            ImageBind-huge's (default: F.json beside "
@@ -106,6 +107,7 @@ static bool set_part(struct model_args *args, panda_file_kind kind,
         const char **part;
         const char *name;
     } parts[] = {
+        {PANDA_FILE_BUNDLE, &args->bundle, "a bundle"},
         {PANDA_FILE_IMAGEBIND, &args->imagebind, "encoders"},
         {PANDA_FILE_DECODER, &args->decoder, "a decoder"},
         {PANDA_FILE_ADAPTER, &args->adapter, "an adapter"},
@@ -124,8 +126,8 @@ static bool set_part(struct model_args *args, panda_file_kind kind,
         return true;
     }
     fprintf(stderr,
-            "panda: %s: is none of ImageBind weights, a decoder, an adapter, a "
-            "tokenizer.model or CLIP merges\n",
+            "panda: %s: is none of a bundle, ImageBind weights, a decoder, an "
+            "adapter, a tokenizer.model or CLIP merges\n",
             path);
     return false;
 }
@@ -295,6 +297,49 @@ bool create_runtime(panda_runtime **runtime, const struct model_args *args)
     return false;
 }
 
+void set_model_options(panda_model_options *options,
+                       const struct model_args *args)
+{
+    panda_model_options_init(options, sizeof *options);
+    options->bundle = args->bundle;
+    options->modalities = args->modalities;
+    options->imagebind = args->imagebind;
+    options->imagebind_config = args->imagebind_config;
+    options->clip_vocab = args->clip_vocab;
+    options->decoder = args->decoder;
+    options->tokenizer = args->tokenizer;
+    options->adapter = args->adapter;
+    options->lora_alpha = args->lora_alpha;
+    options->precision = args->precision;
+}
+
+bool take_format(panda_format *out, const char *option, const char *value)
+{
+    static const struct {
+        const char *name;
+        panda_format format;
+    } formats[] = {
+        {"keep", PANDA_FORMAT_KEEP},     {"f32", PANDA_FORMAT_F32},
+        {"f16", PANDA_FORMAT_F16},       {"bf16", PANDA_FORMAT_BF16},
+        {"int8", PANDA_FORMAT_INT8},     {"q8_0", PANDA_FORMAT_Q8_0},
+        {"q4_0", PANDA_FORMAT_Q4_0},     {"q4_1", PANDA_FORMAT_Q4_1},
+        {"q5_0", PANDA_FORMAT_Q5_0},     {"q5_1", PANDA_FORMAT_Q5_1},
+        {"q4_k_m", PANDA_FORMAT_Q4_K_M}, {"q5_k_m", PANDA_FORMAT_Q5_K_M},
+        {"q6_k", PANDA_FORMAT_Q6_K},
+    };
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (strcasecmp(formats[i].name, value) == 0) {
+            *out = formats[i].format;
+            return true;
+        }
+    }
+    fprintf(stderr, "panda: --%s %s: expected", option, value);
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        fprintf(stderr, "%s %s", i ? "," : "", formats[i].name);
+    fprintf(stderr, "\n");
+    return false;
+}
+
 bool open_model(panda_runtime **runtime, panda_model **model,
                 const struct model_args *args)
 {
@@ -302,16 +347,7 @@ bool open_model(panda_runtime **runtime, panda_model **model,
     if (!create_runtime(runtime, args))
         return false;
     panda_model_options options;
-    panda_model_options_init(&options, sizeof options);
-    options.modalities = args->modalities;
-    options.imagebind = args->imagebind;
-    options.imagebind_config = args->imagebind_config;
-    options.clip_vocab = args->clip_vocab;
-    options.decoder = args->decoder;
-    options.tokenizer = args->tokenizer;
-    options.adapter = args->adapter;
-    options.lora_alpha = args->lora_alpha;
-    options.precision = args->precision;
+    set_model_options(&options, args);
     if (panda_model_open(model, *runtime, &options) == PANDA_OK)
         return true;
     fail_with_message();

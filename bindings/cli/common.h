@@ -19,6 +19,7 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct model_args {
     const char *files[MAX_MODEL_FILES]; /* of --model, not yet told apart */
     size_t file_count;
+    const char *bundle;
     const char *imagebind, *imagebind_config, *clip_vocab;
     const char *decoder, *tokenizer, *adapter;
     float lora_alpha;
@@ -124,6 +125,13 @@ bool parse_number(double *out, const char *option, const char *value, double lo,
 bool parse_count(uint64_t *out, const char *option, const char *value,
                  uint64_t lo, uint64_t hi);
 
+/** The options that open those files; borrows from `args`. */
+void set_model_options(panda_model_options *options,
+                       const struct model_args *args);
+
+/** Take the name of a format, such as q4_0; false (said on stderr) for none. */
+bool take_format(panda_format *out, const char *option, const char *value);
+
 /** Create the runtime and open the model; says on stderr why not. */
 bool open_model(panda_runtime **runtime, panda_model **model,
                 const struct model_args *args);
@@ -155,6 +163,7 @@ char *read_whole_file(const char *path, size_t *size);
 int command_embed(int argc, char **argv);
 int command_chat(int argc, char **argv);
 int command_tokenize(int argc, char **argv);
+int command_convert(int argc, char **argv);
 int command_info(int argc, char **argv);
 
 #endif

@@ -99,8 +99,8 @@ static int parse(struct embed_args *args, int argc, char **argv)
                           argv[optind]);
     if (!find_model_parts(&args->model))
         return EXIT_FAILED;
-    if (!args->model.imagebind)
-        return fail_usage("embed", "--imagebind is missing");
+    if (!args->model.imagebind && !args->model.bundle)
+        return fail_usage("embed", "--model or --imagebind is missing");
     if (args->media.count == 0)
         return fail_usage("embed", "nothing to embed");
     return -1;

@@ -50,7 +50,7 @@ static int parse(struct info_args *args, int argc, char **argv)
     }
     if (!find_model_parts(&args->model))
         return EXIT_FAILED;
-    if (!args->model.imagebind && !args->model.decoder &&
+    if (!args->model.bundle && !args->model.imagebind && !args->model.decoder &&
         !args->model.adapter && !args->model.tokenizer &&
         !args->model.clip_vocab)
         return fail_usage("info", "no file given");

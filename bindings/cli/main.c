@@ -15,6 +15,7 @@ static const struct {
     {"embed", command_embed, "turn media or text into embeddings"},
     {"chat", command_chat, "ask questions about media"},
     {"tokenize", command_tokenize, "turn text into the decoder's tokens"},
+    {"convert", command_convert, "make one file of a model, or a smaller one"},
     {"info", command_info, "say what model files hold"},
 };
 

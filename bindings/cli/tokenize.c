@@ -8,10 +8,13 @@
 #include "common.h"
 
 static const char help[] =
-    "usage: panda tokenize --decoder D (--text S | --file F) [OPTION]...\n"
+    "usage: panda tokenize (--model F | --decoder D) (--text S | --file F)\n"
+    "                      [OPTION]...\n"
     "\n"
     "Turn text into ids of the decoder's vocabulary.\n"
     "\n"
+    "  --model F                 bundle or other GGUF, tokenizer.model or\n"
+    "                            tokenizer.json\n"
     "  --decoder DIR_OR_FILE     folder with a tokenizer.model or\n"
     "                            tokenizer.json, that file, or a GGUF\n"
     "  --text S | --file F       the text; F holds UTF-8\n"
@@ -33,6 +36,7 @@ static int parse(struct tokenize_args *args, int argc, char **argv)
 {
     enum { OPT_TEXT = OPT_OWN, OPT_FILE, OPT_BOS, OPT_SPECIAL, OPT_JSON };
     static const struct option options[] = {
+        {"model", required_argument, NULL, OPT_TOKENIZER},
         {"decoder", required_argument, NULL, OPT_DECODER},
         {"tokenizer", required_argument, NULL, OPT_TOKENIZER},
         {"verbose", no_argument, NULL, 'v'},
@@ -73,7 +77,7 @@ static int parse(struct tokenize_args *args, int argc, char **argv)
     if (optind < argc)
         return fail_usage("tokenize", "%s is not an option", argv[optind]);
     if (!args->model.decoder && !args->model.tokenizer)
-        return fail_usage("tokenize", "--decoder is missing");
+        return fail_usage("tokenize", "--model or --decoder is missing");
     if (!args->text == !args->file)
         return fail_usage("tokenize", "expected one of --text and --file");
     return -1;

@@ -66,12 +66,12 @@ typedef struct panda_convert_options {
                          sources have. PANDA_PART_DECODER alone or with
                          PANDA_PART_TOKENIZER and PANDA_PART_LORA gives a GGUF
                          of architecture llama, anything else a bundle */
-    const panda_model_options *model; /**< the sources. `modalities` chooses
-                                           encoders. `lora_mode` DEFAULT merges
-                                           LoRA into float or quantised anew
-                                           matrices and keeps it beside those
-                                           that are copied in blocks; MERGE,
-                                           SIDE, OFF: always, never, left out */
+    /** The sources. `modalities` chooses encoders. `lora_mode` DEFAULT merges
+     *  LoRA into the decoder where that loses nothing more: into f32 matrices
+     *  and those that get another format; it stays beside matrices that are
+     *  kept in 16 bits or in blocks. MERGE, SIDE, OFF: always, never, left
+     *  out. */
+    const panda_model_options *model;
     const char *output; /**< path; a file there is replaced at the end */
     const char *decoder_delta;   /**< Vicuna v0 delta (HF folder), added to
                                       `model->decoder`; default none */

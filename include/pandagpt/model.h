@@ -90,8 +90,8 @@ typedef struct panda_model_source {
 typedef struct panda_model_options {
     uint32_t struct_size;
     uint32_t modalities;   /**< PANDA_MODALITY_BIT()s to load; default all that
-                              the encoder file has (text only with a
-                              `clip_vocab`) */
+                              the encoder file has (text only with CLIP
+                              merges) */
     const char *imagebind; /**< encoders: .pth or safetensors */
     const char *imagebind_config; /**< JSON with head counts; default: by width
                                        as ImageBind-huge, or `imagebind` with
@@ -116,6 +116,8 @@ typedef struct panda_model_options {
      *  the folder "vicuna". Paths that name no source are files; names that
      *  lead nowhere, such as "memory:/a.gguf", have no files beside them. */
     const panda_model_source *sources;
+    const char *bundle; /**< a file of panda_convert: any of the parts above,
+                             each of which may come only once */
 } panda_model_options;
 
 /** Fill `options` with defaults and `struct_size`.
@@ -225,7 +227,8 @@ enum {
     PANDA_FILE_ADAPTER = 3,   /**< PandaGPT delta */
     PANDA_FILE_TOKENIZER = 4, /**< tokenizer.model, tokenizer.json, GGUF
                                    without tensors */
-    PANDA_FILE_CLIP_VOCAB = 5 /**< CLIP merges */
+    PANDA_FILE_CLIP_VOCAB = 5, /**< CLIP merges */
+    PANDA_FILE_BUNDLE = 6      /**< what panda_convert wrote */
 };
 
 /** Tell what a file or folder is by its content (not by its name).

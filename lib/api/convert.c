@@ -9,6 +9,7 @@
 #include "api/options.h"
 #include "convert/importance.h"
 #include "convert/sources.h"
+#include "format/bundle.h"
 
 #define DECODER_PARTS \
     (PANDA_PART_DECODER | PANDA_PART_TOKENIZER | PANDA_PART_LORA)
@@ -47,65 +48,65 @@ static panda_status check_options(const panda_convert_options *o)
     return PANDA_OK;
 }
 
+static void choose_decoder(struct pnd_convert_sources *s,
+                           const panda_model *model, uint32_t parts)
+{
+    const struct pnd_llama_dims *dims = pnd_llama_get_dims(model->llama);
+    s->decoder = model->decoder_weights;
+    s->config = &dims->config;
+    if (!(parts & PANDA_PART_LORA) || dims->lora_rank == 0)
+        return;
+    s->lora = model->adapter_weights ? model->adapter_weights : model->bundle;
+    s->lora_alpha = dims->lora_alpha;
+}
+
+static void choose_tokenizer(struct pnd_convert_sources *s,
+                             const panda_model *model)
+{
+    const struct pnd_weights *from =
+        model->decoder_weights ? model->decoder_weights : model->bundle;
+    s->tokenizer = model->tokenizer;
+    s->tokenizer_path = pnd_tokenizer_get_path(model->tokenizer);
+    if (!s->tokenizer_path && from)
+        s->tokenizer_gguf = pnd_weights_get_gguf(from);
+}
+
 /* What of the opened model is to be written. */
 static panda_status choose_sources(struct pnd_convert_sources *s,
                                    const panda_model *model,
-                                   const panda_convert_options *o)
+                                   const panda_convert_options *o,
+                                   const panda_model_options *files)
 {
     const uint32_t parts = o->parts ? o->parts : ALL_PARTS;
-    const panda_lora_mode mode = s->lora_mode;
+    s->bundle = model->bundle;
     s->encoder_format = o->encoder_format;
     s->decoder_format = o->decoder_format;
+    s->lora_mode = files->lora_mode;
     if (parts & PANDA_PART_ENCODERS && model->encoder_weights) {
         s->encoders = model->encoder_weights;
         memcpy(s->towers, model->towers, sizeof s->towers);
     }
+    if (parts & PANDA_PART_CLIP_VOCAB && model->clip_merges) {
+        s->clip_merges = model->clip_merges;
+        s->clip_merges_size = model->clip_merges_size;
+        s->clip_path = files->clip_vocab;
+    }
     if (parts & PANDA_PART_PROJECTOR && model->projection)
         s->projection = model->adapter_weights;
-    if (parts & PANDA_PART_DECODER && model->llama) {
-        const struct pnd_llama_dims *dims = pnd_llama_get_dims(model->llama);
-        s->decoder = model->decoder_weights;
-        s->config = &dims->config;
-        if (parts & PANDA_PART_LORA && mode != PANDA_LORA_OFF &&
-            dims->lora_rank > 0) {
-            s->lora = model->adapter_weights;
-            s->lora_alpha = dims->lora_alpha;
-        }
-    }
-    if (s->encoders || s->projection || s->decoder)
+    if (parts & PANDA_PART_DECODER && model->llama)
+        choose_decoder(s, model, parts);
+    if (parts & PANDA_PART_TOKENIZER && model->tokenizer)
+        choose_tokenizer(s, model);
+    s->is_bundle = s->encoders || s->projection || s->clip_merges ||
+                   (o->parts == 0 && model->bundle &&
+                    pnd_bundle_is(pnd_weights_get_gguf(model->bundle)));
+    if (s->encoders || s->clip_merges || s->projection || s->decoder ||
+        s->tokenizer)
         return PANDA_OK;
     return pnd_fail(PANDA_E_ARGUMENT,
                     "%s: nothing to write: the sources have none of the parts "
-                    "asked for", o->output);
-}
-
-static panda_status write(const panda_model *model,
-                          const struct pnd_convert_sources *s,
-                          const panda_convert_options *o)
-{
-    const struct pnd_context *ctx = &model->runtime->context;
-    const bool alone = s->decoder && !s->encoders && !s->projection;
-    struct pnd_convert_watch watch = {o->progress, o->progress_user, 0, 0};
-    struct pnd_gguf_writer w;
-    struct pnd_plan plan;
-    panda_status status;
-    pnd_plan_init(&plan, ctx);
-    PND_TRY(pnd_gguf_writer_init(&w, &ctx->alloc,
-                                 alone ? "llama" : "pandagpt"));
-    if (s->encoders)
-        PND_TRY(pnd_convert_add_encoders(&plan, &w, s));
-    if (s->projection)
-        PND_TRY(pnd_convert_add_projection(&plan, s));
-    if (s->decoder)
-        PND_TRY(pnd_convert_add_decoder(&plan, &w, s));
-    PND_TRY(pnd_plan_describe(&plan, &w));
-    for (size_t i = 0; i < plan.count; i++)
-        watch.total += pnd_plan_get_bytes(&plan.tensors[i]);
-    PND_TRY(pnd_plan_write(&plan, &w, o->output, &watch));
-out:
-    pnd_gguf_writer_free(&w);
-    pnd_plan_free(&plan);
-    return status;
+                    "asked for",
+                    o->output);
 }
 
 /* Files that come by a callback: every byte is looked at. */
@@ -134,17 +135,19 @@ panda_status panda_convert(panda_runtime *runtime,
     PND_TRY(check_options(&o));
     PND_TRY(pnd_options_read(&files, sizeof files, o.model,
                              "panda_model_options"));
-    sources.lora_mode = files.lora_mode;
+    const panda_lora_mode lora_mode = files.lora_mode;
     files.struct_size = sizeof files;
     if (files.lora_mode != PANDA_LORA_OFF)
         files.lora_mode = PANDA_LORA_SIDE; /* merging is done in writing */
     PND_TRY(panda_model_open(&model, runtime, &files));
     PND_TRY(load_all(model));
-    PND_TRY(choose_sources(&sources, model, &o));
+    files.lora_mode = lora_mode;
+    PND_TRY(choose_sources(&sources, model, &o, &files));
     if (o.importance && sources.decoder)
         PND_TRY(pnd_importance_open(&sources.importance, &runtime->context,
                                     o.importance));
-    PND_TRY(write(model, &sources, &o));
+    PND_TRY(pnd_convert_write(&model->context, &sources, o.output, o.progress,
+                              o.progress_user));
 out:
     pnd_weights_close(sources.importance);
     panda_model_close(model);

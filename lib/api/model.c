@@ -8,6 +8,7 @@
 #include "api/model_parts.h"
 #include "api/options.h"
 #include "api/sources.h"
+#include "format/bundle.h"
 #include "format/gzip.h"
 
 /* Beyond any vocabulary that the text frontend would accept. */
@@ -95,7 +96,7 @@ static panda_status load_towers(panda_model *model,
         bool wanted = o->modalities & mask;
         if (o->modalities == 0)
             wanted = pnd_tower_is_in(weights, (enum pnd_tower_id)id) &&
-                     (id != PND_TOWER_TEXT || o->clip_vocab);
+                     (id != PND_TOWER_TEXT || model->clip_merges);
         if (!wanted)
             continue;
         panda_status status = pnd_tower_load(&model->towers[id], ctx, weights,
@@ -135,10 +136,15 @@ static panda_status open_encoders(panda_model *model,
     struct pnd_imagebind_config config = {0};
     char *beside = NULL;
     panda_status status;
-    PND_TRY(pnd_weights_open(&model->encoder_weights, ctx, o->imagebind));
-    PND_TRY(check_encoder_names(model->encoder_weights));
-    if (!o->imagebind_config)
-        PND_TRY(find_json_beside(&beside, ctx, o->imagebind));
+    if (model->encoder_weights) { /* a bundle */
+        PND_TRY(pnd_bundle_read_config(
+            &config, pnd_weights_get_gguf(model->encoder_weights)));
+    } else {
+        PND_TRY(pnd_weights_open(&model->encoder_weights, ctx, o->imagebind));
+        PND_TRY(check_encoder_names(model->encoder_weights));
+        if (!o->imagebind_config)
+            PND_TRY(find_json_beside(&beside, ctx, o->imagebind));
+    }
     if (o->imagebind_config || beside)
         PND_TRY(pnd_imagebind_config_open(
             &config, ctx, beside ? beside : o->imagebind_config));
@@ -238,13 +244,15 @@ static panda_status open_decoder(panda_model *model,
                                  const struct pnd_lora_options *lora)
 {
     const struct pnd_context *ctx = &model->context;
+    const char *path = o->decoder ? o->decoder : o->bundle;
     struct pnd_llama_config config;
     panda_status status;
     char *folder = NULL;
-    PND_TRY(pnd_weights_open(&model->decoder_weights, ctx, o->decoder));
+    if (!model->decoder_weights)
+        PND_TRY(pnd_weights_open(&model->decoder_weights, ctx, path));
     const struct pnd_gguf *gguf = pnd_weights_get_gguf(model->decoder_weights);
     /* A GGUF stands alone; what lies beside it may belong to anything. */
-    folder = get_folder(ctx, gguf && o->tokenizer ? o->tokenizer : o->decoder);
+    folder = get_folder(ctx, gguf && o->tokenizer ? o->tokenizer : path);
     if (!folder) {
         status = pnd_fail_memory();
         goto out;
@@ -262,7 +270,7 @@ static panda_status open_decoder(panda_model *model,
     else
         PND_TRY(open_tokenizer(model, o->tokenizer ? o->tokenizer : folder,
                                folder, !o->tokenizer));
-    PND_TRY(check_vocabulary(model, o->decoder));
+    PND_TRY(check_vocabulary(model, path));
 out:
     pnd_free(&ctx->alloc, folder);
     return status;
@@ -336,19 +344,23 @@ static panda_status open_parts(panda_model *model, const panda_model_options *o)
     struct pnd_lora_options lora = {0};
     panda_status status;
     PND_TRY(report(o, 0));
+    if (o->bundle)
+        PND_TRY(pnd_model_open_bundle(model, o, &lora));
     if (o->clip_vocab)
         PND_TRY(pnd_gzip_read_file(&model->clip_merges,
                                    &model->clip_merges_size, ctx,
                                    o->clip_vocab, MAX_MERGES_BYTES));
-    if (o->imagebind)
+    if (o->imagebind || model->encoder_weights)
         PND_TRY(open_encoders(model, o));
     PND_TRY(report(o, 0.4));
     if (o->adapter)
         PND_TRY(open_adapter(model, o, &lora));
-    if (o->decoder)
+    if (o->decoder || model->decoder_weights)
         PND_TRY(open_decoder(model, o, &lora));
     else if (o->tokenizer)
         PND_TRY(open_tokenizer(model, o->tokenizer, NULL, false));
+    else if (model->bundle)
+        PND_TRY(open_own_tokenizer(model, pnd_weights_get_gguf(model->bundle)));
     PND_TRY(check_parts(model));
     PND_TRY(pnd_model_list_frontends(model));
     PND_TRY(report(o, 1));
@@ -358,10 +370,10 @@ out:
 
 static panda_status check_options(const panda_model_options *o)
 {
-    PANDA_CHECK_ARG(o->imagebind || o->decoder || o->adapter || o->tokenizer ||
-                        o->clip_vocab,
-                    "panda_model_options: nothing to open, expected imagebind, "
-                    "decoder, adapter, tokenizer or clip_vocab");
+    PANDA_CHECK_ARG(o->bundle || o->imagebind || o->decoder || o->adapter ||
+                        o->tokenizer || o->clip_vocab,
+                    "panda_model_options: nothing to open, expected bundle, "
+                    "imagebind, decoder, adapter, tokenizer or clip_vocab");
     uint32_t known = PANDA_MODALITY_BIT(PANDA_MODALITY_COUNT) - 2;
     PANDA_CHECK_ARG((o->modalities & ~known) == 0,
                     "panda_model_options: modalities is %#x, unknown bits are "
@@ -422,6 +434,17 @@ panda_model *pnd_model_ref(panda_model *model)
     return model;
 }
 
+static void close_weights(const panda_model *model)
+{
+    struct pnd_weights *const parts[] = {
+        model->encoder_weights, model->decoder_weights, model->adapter_weights};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (parts[i] != model->bundle)
+            pnd_weights_close(parts[i]);
+    }
+    pnd_weights_close(model->bundle);
+}
+
 void panda_model_close(panda_model *model)
 {
     if (!model || atomic_fetch_sub(&model->references, 1) != 1)
@@ -434,9 +457,7 @@ void panda_model_close(panda_model *model)
     pnd_projection_free(model->projection);
     pnd_llama_free(model->llama);
     pnd_tokenizer_close(model->tokenizer);
-    pnd_weights_close(model->encoder_weights);
-    pnd_weights_close(model->decoder_weights);
-    pnd_weights_close(model->adapter_weights);
+    close_weights(model);
     pnd_free(&runtime->context.alloc, model->clip_merges);
     pnd_free(&runtime->context.alloc, model);
     panda_runtime_destroy(runtime);

@@ -102,9 +102,10 @@ panda_status panda_model_get_info(const panda_model *model,
         info.heap_bytes += model->clip_merges_size;
     }
     const struct pnd_weights *files[] = {
-        model->encoder_weights, model->decoder_weights, model->adapter_weights};
+        model->bundle, model->encoder_weights, model->decoder_weights,
+        model->adapter_weights};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        if (!files[i])
+        if (!files[i] || (i > 0 && files[i] == model->bundle))
             continue;
         info.mapped_bytes += pnd_weights_get_mapped_bytes(files[i]);
         info.heap_bytes += pnd_weights_get_heap_bytes(files[i]);

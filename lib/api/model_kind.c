@@ -6,11 +6,14 @@
 
 #include "api/check.h"
 #include "api/model_parts.h"
+#include "format/bundle.h"
 #include "format/gzip.h"
 
 /* A GGUF without tensors is a vocabulary, or nothing that we know. */
 static panda_file_kind get_gguf_kind(const struct pnd_gguf *gguf)
 {
+    if (pnd_bundle_is(gguf))
+        return PANDA_FILE_BUNDLE;
     if (pnd_gguf_get_tensor_count(gguf) == 0)
         return pnd_gguf_find(gguf, "tokenizer.ggml.tokens")
                    ? PANDA_FILE_TOKENIZER

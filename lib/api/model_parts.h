@@ -24,6 +24,7 @@ struct panda_model {
     panda_precision precision;
     struct pnd_context context; /* the runtime's, with sources while opening */
 
+    struct pnd_weights *bundle; /* the three below may be the same */
     struct pnd_weights *encoder_weights;
     struct pnd_weights *decoder_weights;
     struct pnd_weights *adapter_weights;
@@ -40,6 +41,12 @@ struct panda_model {
 };
 
 panda_model *pnd_model_ref(panda_model *model);
+
+/** Open options->bundle, and let the parts that it has come from there.
+ *  @param lora gets the bundle's LoRA, where it is not merged */
+panda_status pnd_model_open_bundle(panda_model *model,
+                                   const panda_model_options *options,
+                                   struct pnd_lora_options *lora);
 
 /** The tower that sees a modality. */
 enum pnd_tower_id pnd_model_get_tower_id(panda_modality modality);

@@ -119,6 +119,13 @@ enum pnd_path_kind pnd_path_get_kind(const struct pnd_context *ctx,
     return S_ISDIR(info.st_mode) ? PND_PATH_DIRECTORY : PND_PATH_OTHER;
 }
 
+bool pnd_path_is_same(const char *a, const char *b)
+{
+    struct stat first, second;
+    return stat(a, &first) == 0 && stat(b, &second) == 0 &&
+           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
 static char *join(const struct pnd_allocator *a, const char *folder,
                   size_t length, const char *name)
 {

@@ -5,6 +5,8 @@
 
 #include <pandagpt/status.h>
 
+#include <stdbool.h>
+
 #include "base/context.h"
 
 /* A read-only file as bytes in memory: mapped, or brought by the host. */
@@ -62,6 +64,9 @@ enum pnd_path_kind {
  *  file system; never fails. */
 enum pnd_path_kind pnd_path_get_kind(const struct pnd_context *ctx,
                                      const char *path);
+
+/** Whether both paths lead to one file, which is there. */
+bool pnd_path_is_same(const char *a, const char *b);
 
 /** "folder/name", or "name" beside `path` (its last component replaced); NULL
  *  without memory. Release with pnd_free. */

@@ -11,6 +11,7 @@
 #include "decoder/llama_names.h"
 #include "decoder/llama_weights.h"
 #include "decoder/rotary.h"
+#include "format/bundle.h"
 
 #define PREFIX "llama."
 #define ROPE_FACTORS "rope_freqs.weight"
@@ -21,7 +22,8 @@ struct planner {
     const struct pnd_llama_names *names; /* of the source */
     struct pnd_choose_model model;
     size_t measured; /* matrices that there is importance data for */
-    uint32_t lora_rank; /* of side paths; 0: none */
+    uint32_t lora_rank; /* 0: none */
+    bool has_side;      /* some of it is not merged */
 };
 
 static panda_status put_heads(struct pnd_gguf_writer *w,
@@ -160,11 +162,24 @@ static panda_status add_side(struct planner *p, const char *name,
     if (status < 0)
         return status;
     t->head_dim = head_dim;
-    p->lora_rank = (uint32_t)a->shape[0];
+    p->has_side = true;
     return PANDA_OK;
 }
 
-/* LoRA goes into the matrix, unless this is copied in blocks. */
+/* By default LoRA goes into matrices that hold the sum exactly, or are rounded
+ * anyway; it stays beside those that are to be kept as they are. A file for
+ * other programs has nothing beside. */
+static bool is_side(const struct planner *p, const struct pnd_plan_tensor *t)
+{
+    const struct pnd_convert_sources *s = p->s;
+    if (s->lora_mode != PANDA_LORA_DEFAULT)
+        return s->lora_mode == PANDA_LORA_SIDE;
+    if (t->dtype != t->tensor->dtype || t->dtype == PND_F32)
+        return false;
+    return pnd_dtype_is_block(t->dtype) ||
+           (s->decoder_format == PANDA_FORMAT_KEEP && s->is_bundle);
+}
+
 static panda_status add_lora(struct planner *p, size_t index,
                              enum pnd_llama_matrix m)
 {
@@ -176,12 +191,10 @@ static panda_status add_lora(struct planner *p, size_t index,
         pnd_lora_find_factor(s->lora, t->layer, (int)m, 'B');
     if (!a || !b)
         return PANDA_OK;
-    const bool copied =
-        pnd_dtype_is_block(t->tensor->dtype) && t->dtype == t->tensor->dtype;
-    if (s->lora_mode == PANDA_LORA_SIDE ||
-        (copied && s->lora_mode == PANDA_LORA_DEFAULT))
+    p->lora_rank = (uint32_t)a->shape[0];
+    if (is_side(p, t))
         return add_side(p, t->name, a, b, get_lora_head_dim(p, m));
-    if (copied)
+    if (pnd_dtype_is_block(t->dtype) && t->dtype == t->tensor->dtype)
         return pnd_fail(PANDA_E_UNSUPPORTED,
                         "%s: tensor %s is copied as %s, LoRA can only be "
                         "merged into it when the decoder gets another format",
@@ -282,6 +295,19 @@ static panda_status add_rope(struct planner *p)
                : PANDA_OK;
 }
 
+/* Merged or not: a second time would be wrong, and info tells of it. */
+static panda_status put_lora(const struct planner *p, struct pnd_gguf_writer *w)
+{
+    const float alpha = p->s->lora_alpha;
+    panda_status status;
+    PND_TRY(pnd_gguf_put_u32(w, PND_BUNDLE_RANK_KEY, p->lora_rank));
+    PND_TRY(pnd_gguf_put_f32(w, PND_BUNDLE_ALPHA_KEY,
+                             alpha > 0 ? alpha : (float)p->lora_rank));
+    PND_TRY(pnd_gguf_put_bool(w, PND_BUNDLE_MERGED_KEY, !p->has_side));
+out:
+    return status;
+}
+
 panda_status pnd_convert_add_decoder(struct pnd_plan *plan,
                                      struct pnd_gguf_writer *w,
                                      const struct pnd_convert_sources *s)
@@ -291,7 +317,7 @@ panda_status pnd_convert_add_decoder(struct pnd_plan *plan,
     struct planner p = {plan, s, pnd_llama_names_get(s->decoder),
                         {c->layers, c->heads, c->kv_heads, c->tied,
                          s->importance != NULL},
-                        0, 0};
+                        0, 0, false};
     const struct pnd_llama_names *to = &pnd_llama_names_gguf;
     struct pnd_plan_tensor *t;
     panda_status status;
@@ -309,10 +335,11 @@ panda_status pnd_convert_add_decoder(struct pnd_plan *plan,
                           "%s: has nothing about any matrix of this decoder",
                           pnd_weights_get_path(s->importance));
     PND_TRY(status);
-    if (p.lora_rank > 0)
-        PND_TRY(pnd_gguf_put_f32(
-            w, "pandagpt.lora.alpha",
-            s->lora_alpha > 0 ? s->lora_alpha : (float)p.lora_rank));
+    if (s->lora)
+        PND_TRY(put_lora(&p, w));
+    if (c->eos_count > 0 && s->is_bundle)
+        PND_TRY(pnd_gguf_put_list(w, PND_BUNDLE_EOS_KEY, PND_GGUF_I32, c->eos,
+                                  c->eos_count));
 out:
     return status;
 }

@@ -6,6 +6,7 @@
 #include "convert/choose.h"
 #include "convert/sources.h"
 #include "encoder/tower_parts.h"
+#include "format/bundle.h"
 
 static bool begins_with(const char *text, const char *prefix)
 {
@@ -96,31 +97,24 @@ static panda_status add_tower(struct pnd_plan *plan,
     return status;
 }
 
-static panda_status put_tower(struct pnd_gguf_writer *w,
-                              const struct pnd_tower *tower,
-                              enum pnd_tower_id id)
-{
-    char key[64];
-    snprintf(key, sizeof key, "pandagpt.%s.head_count",
-             pnd_tower_get_name(id));
-    panda_status status = pnd_gguf_put_u32(w, key, tower->dims.heads);
-    if (status == PANDA_OK && id == PND_TOWER_AUDIO)
-        status =
-            pnd_gguf_put_u32(w, "pandagpt.audio.stride", tower->stem.stride);
-    return status;
-}
-
 panda_status pnd_convert_add_encoders(struct pnd_plan *plan,
                                       struct pnd_gguf_writer *w,
                                       const struct pnd_convert_sources *s)
 {
-    panda_status status = PANDA_OK;
+    panda_status status;
+    uint32_t towers = 0;
     for (int id = 0; id < PND_TOWER_COUNT; id++) {
         if (!s->towers[id])
             continue;
-        PND_TRY(put_tower(w, s->towers[id], (enum pnd_tower_id)id));
+        towers |= 1u << id;
+        PND_TRY(pnd_bundle_put_heads(w, (enum pnd_tower_id)id,
+                                     s->towers[id]->dims.heads));
         PND_TRY(add_tower(plan, s, (enum pnd_tower_id)id));
     }
+    if (s->towers[PND_TOWER_AUDIO])
+        PND_TRY(pnd_gguf_put_u32(w, PND_BUNDLE_STRIDE_KEY,
+                                 s->towers[PND_TOWER_AUDIO]->stem.stride));
+    PND_TRY(pnd_bundle_put_constants(w, towers));
 out:
     return status;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SHAPE_KEY "pandagpt.shape."
+#include "format/bundle.h"
 
 void pnd_plan_init(struct pnd_plan *plan, const struct pnd_context *ctx)
 {
@@ -91,10 +91,10 @@ uint64_t pnd_plan_get_bytes(const struct pnd_plan_tensor *t)
 static panda_status put_folded(struct pnd_gguf_writer *w,
                                const struct pnd_plan_tensor *t)
 {
-    char key[sizeof SHAPE_KEY + PND_GGUF_NAME_MAX];
+    char key[sizeof PND_BUNDLE_SHAPE_PREFIX + PND_GGUF_NAME_MAX];
     const int64_t shape[] = {(int64_t)pnd_plan_get_rows(t),
                              (int64_t)pnd_plan_get_columns(t)};
-    snprintf(key, sizeof key, SHAPE_KEY "%s", t->name);
+    snprintf(key, sizeof key, PND_BUNDLE_SHAPE_PREFIX "%s", t->name);
     panda_status status =
         pnd_gguf_put_list(w, key, PND_GGUF_I64, t->shape, t->rank);
     if (status < 0)

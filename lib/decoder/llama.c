@@ -186,6 +186,17 @@ static panda_status check_unused(const struct pnd_llama *llama,
                     llama->dims.config.layers);
 }
 
+/* A bundle has LoRA among the decoder's tensors. */
+static void mark_lora(const struct pnd_llama *llama, struct pnd_weights *w)
+{
+    for (uint32_t i = 0; i < llama->dims.config.layers; i++) {
+        for (int target = 0; target < PND_LORA_TARGET_COUNT; target++) {
+            pnd_lora_find_factor(w, i, target, 'A');
+            pnd_lora_find_factor(w, i, target, 'B');
+        }
+    }
+}
+
 /* Llama 3's scaling in GGUF: a divisor for each frequency. */
 static panda_status divide_frequencies(struct pnd_llama *llama,
                                        struct pnd_weights *w)
@@ -242,6 +253,8 @@ static panda_status load(struct pnd_llama *llama, struct pnd_weights *weights,
         PND_TRY(load_layer(llama, weights, i));
     PND_TRY(load_norms(llama, weights));
     PND_TRY(load_rotary(llama, weights));
+    if (lora && lora->weights == weights)
+        mark_lora(llama, weights);
     PND_TRY(check_unused(llama, weights));
     llama->dims.dtype = llama->layers[0].q.dtype;
     if (lora && lora->weights && lora->mode != PANDA_LORA_OFF)

@@ -45,6 +45,7 @@ struct pnd_llama {
     struct pnd_linear output;       /* (vocab_size, hidden) */
     bool interleaved; /* pairs of q and k: decoder/rotary.h */
     bool rounds;      /* activations that meet block formats, to 8 bits */
+    bool turn_lora;   /* while LoRA is read: its rows are not */
     float *inv_freq; /* (head_dim / 2) rotation per position of each pair */
     float *norms;    /* owned: all the norms above */
 };

@@ -3,11 +3,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "decoder/llama_names.h"
 #include "decoder/llama_weights.h"
 #include "kernels/kernels.h"
 
-/* LoRA of a PandaGPT delta: for a projection W, B A with A (rank, in) and
- * B (out, rank), times alpha / rank. */
+/* LoRA of a PandaGPT delta, or of a bundle: for a projection W, B A with
+ * A (rank, in) and B (out, rank), times alpha / rank. */
 
 #define PREFIX "llama_model."
 #define LAYERS PREFIX "base_model.model.model.layers."
@@ -57,6 +58,19 @@ static const char *get_size_name(int64_t width)
     return "";
 }
 
+/* In a bundle they are beside the matrix, whose rows and columns they have. */
+static const struct pnd_tensor *find_bundle_factor(struct pnd_weights *w,
+                                                   uint32_t layer, int target,
+                                                   char factor)
+{
+    const struct pnd_llama_names *names = &pnd_llama_names_gguf;
+    char name[128];
+    snprintf(name, sizeof name, "%s.lora_%c",
+             pnd_llama_name_tensor(names, layer, names->matrices[target]).text,
+             factor + ('a' - 'A'));
+    return pnd_weights_find(w, name);
+}
+
 const struct pnd_tensor *pnd_lora_find_factor(struct pnd_weights *w,
                                               uint32_t layer, int target,
                                               char factor)
@@ -64,6 +78,8 @@ const struct pnd_tensor *pnd_lora_find_factor(struct pnd_weights *w,
     /* peft names the adapter in the module tree, and not in its own files. */
     static const char *const endings[] = {".default.weight", ".weight"};
     const struct pnd_tensor *t = NULL;
+    if (pnd_weights_get_gguf(w))
+        return find_bundle_factor(w, layer, target, factor);
     for (size_t i = 0; !t && i < sizeof endings / sizeof *endings; i++) {
         char name[128];
         snprintf(name, sizeof name, LAYERS "%" PRIu32 ".self_attn.%s.lora_%c%s",
@@ -177,7 +193,7 @@ static void read_factor_b(const struct pnd_llama *llama, int target,
 {
     const size_t half = llama->dims.config.head_dim / 2;
     const size_t rank = (size_t)t->shape[1], rows = (size_t)t->shape[0];
-    if (!llama->interleaved || (target != PND_LORA_Q && target != PND_LORA_K)) {
+    if (!llama->turn_lora || (target != PND_LORA_Q && target != PND_LORA_K)) {
         pnd_tensor_read_f32(t, b);
         return;
     }
@@ -303,6 +319,8 @@ panda_status pnd_lora_apply(struct pnd_llama *llama,
 {
     struct pnd_llama_dims *dims = &llama->dims;
     panda_status status;
+    llama->turn_lora =
+        llama->interleaved && !pnd_weights_get_gguf(options->weights);
     PND_TRY(check_adapter(llama, options->weights));
     if (dims->lora_rank == 0)
         goto out; /* a projection only */

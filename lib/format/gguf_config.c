@@ -3,7 +3,7 @@
 /* The configuration of a llama-architecture decoder from GGUF metadata. */
 #include <string.h>
 
-#include "format/config.h"
+#include "format/bundle.h"
 #include "format/utf8.h"
 
 #define NO_TOKEN UINT32_MAX /* how some writers say that there is none */
@@ -16,7 +16,8 @@ static panda_status check_architecture(const struct pnd_gguf *g)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: has no general.architecture, expected \"llama\"",
                         pnd_gguf_get_path(g));
-    if (!pnd_gguf_is_string(g, "general.architecture", "llama"))
+    if (!pnd_gguf_is_string(g, "general.architecture", "llama") &&
+        !pnd_bundle_is(g))
         return pnd_fail(PANDA_E_UNSUPPORTED,
                         "%s: general.architecture is \"%s\", only \"llama\" "
                         "can be computed",
@@ -152,6 +153,32 @@ static panda_status read_token(int32_t *out, const struct pnd_llama_config *c,
     return status;
 }
 
+/* All end tokens, of which other programs' keys name only two. */
+static panda_status read_all_ends(struct pnd_llama_config *c,
+                                  const struct pnd_gguf *g)
+{
+    const struct pnd_gguf_value *v = pnd_gguf_find(g, PND_BUNDLE_EOS_KEY);
+    if (!v)
+        return PANDA_OK;
+    if (!v->is_array || v->count > PND_MAX_EOS)
+        return pnd_fail(PANDA_E_FORMAT,
+                        "%s: " PND_BUNDLE_EOS_KEY " is not a list of at most "
+                        "%d tokens",
+                        pnd_gguf_get_path(g), PND_MAX_EOS);
+    c->eos_count = 0;
+    for (size_t i = 0; i < v->count; i++) {
+        int64_t id;
+        if (!pnd_gguf_get_integer(v, i, &id) || id < 0 ||
+            id >= (int64_t)c->vocab_size)
+            return pnd_fail(PANDA_E_FORMAT,
+                            "%s: " PND_BUNDLE_EOS_KEY " has at %zu no token "
+                            "of the %u",
+                            pnd_gguf_get_path(g), i, c->vocab_size);
+        c->eos[c->eos_count++] = (int32_t)id;
+    }
+    return PANDA_OK;
+}
+
 static panda_status read_tokens(struct pnd_llama_config *c,
                                 const struct pnd_gguf *g)
 {
@@ -167,7 +194,7 @@ static panda_status read_tokens(struct pnd_llama_config *c,
             (c->eos_count == 0 || c->eos[0] != id))
             c->eos[c->eos_count++] = id;
     }
-    return status;
+    return status < 0 ? status : read_all_ends(c, g);
 }
 
 panda_status pnd_llama_config_read(struct pnd_llama_config *out,

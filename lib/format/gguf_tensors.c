@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "format/bundle.h"
 #include "format/gguf_parts.h"
-#include "format/gguf_write.h"
 #include "format/sort.h"
 #include "format/tensor_set.h"
 #include "format/utf8.h"
@@ -155,6 +155,36 @@ out:
     return status;
 }
 
+/* The true shape of a tensor that GGUF has no room for: docs/file-format.md. */
+static panda_status restore_shape(const struct reader *r,
+                                  const struct place *place,
+                                  struct pnd_tensor_source *source)
+{
+    char key[sizeof PND_BUNDLE_SHAPE_PREFIX + PND_GGUF_NAME_MAX];
+    if (place->name.length > PND_GGUF_NAME_MAX)
+        return PANDA_OK;
+    snprintf(key, sizeof key, PND_BUNDLE_SHAPE_PREFIX "%.*s",
+             (int)place->name.length, place->name.bytes);
+    const struct pnd_gguf_value *v = pnd_gguf_find(r->gguf, key);
+    if (!v)
+        return PANDA_OK;
+    size_t count = 1, folded = 1;
+    bool right = v->is_array && v->count <= PND_MAX_RANK &&
+                 !pnd_dtype_is_block(place->dtype);
+    for (size_t i = 0; right && i < v->count; i++)
+        right = pnd_gguf_get_integer(v, i, &source->shape[i]) &&
+                source->shape[i] > 0 &&
+                pnd_mul_size(&count, count, (size_t)source->shape[i]);
+    for (uint32_t i = 0; i < place->rank; i++)
+        folded *= (size_t)place->shape[i]; /* measured before */
+    if (!right || count != folded)
+        return fail_tensor(r, place,
+                           "has another number of elements than its key "
+                           PND_BUNDLE_SHAPE_PREFIX "* says");
+    source->rank = (uint32_t)v->count;
+    return PANDA_OK;
+}
+
 static panda_status add_tensor(const struct reader *r,
                                const struct place *place)
 {
@@ -176,7 +206,8 @@ static panda_status add_tensor(const struct reader *r,
         .storage_size = place->bytes,
     };
     memcpy(source.shape, place->shape, sizeof place->shape);
-    return pnd_tensor_set_add(r->weights, &source);
+    panda_status status = restore_shape(r, place, &source);
+    return status < 0 ? status : pnd_tensor_set_add(r->weights, &source);
 }
 
 static int compare_places(const void *a, const void *b)

@@ -56,7 +56,7 @@ int pnd_split_find_pattern(const char *pattern)
 #define RULES(...) {{__VA_ARGS__}, sizeof (uint8_t[]){__VA_ARGS__}}
 
 static const struct {
-    const char *names; /* each with a space around it */
+    const char *names; /* each with a space around it, the usual one first */
     struct pnd_splitter splitter;
     bool ignore_merges;
 } known[] = {
@@ -105,4 +105,18 @@ bool pnd_split_find_name(struct pnd_splitter *out, bool *ignore_merges,
         return true;
     }
     return false;
+}
+
+const char *pnd_split_get_name(const struct pnd_splitter *s,
+                               bool ignore_merges, size_t *length)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (known[i].ignore_merges != ignore_merges ||
+            known[i].splitter.count != s->count ||
+            memcmp(known[i].splitter.rules, s->rules, s->count) != 0)
+            continue;
+        *length = strcspn(known[i].names + 1, " ");
+        return known[i].names + 1;
+    }
+    return NULL;
 }

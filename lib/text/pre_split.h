@@ -49,6 +49,11 @@ int pnd_split_find_pattern(const char *pattern);
 bool pnd_split_find_name(struct pnd_splitter *out, bool *ignore_merges,
                          const char *name, size_t length);
 
+/** The way back: a name for these rules (`length` bytes without an end), or
+ *  NULL. */
+const char *pnd_split_get_name(const struct pnd_splitter *s,
+                               bool ignore_merges, size_t *length);
+
 typedef panda_status (*pnd_word_fn)(void *user, const uint8_t *word,
                                     size_t size);
 

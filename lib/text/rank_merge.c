@@ -132,6 +132,61 @@ panda_status pnd_merges_index(struct pnd_merges *m,
     return PANDA_OK;
 }
 
+/* Entries by rank; NULL without memory. */
+static const struct merge **sort_by_rank(const struct pnd_merges *m)
+{
+    const uint32_t count = get_count(m);
+    const struct merge **sorted =
+        pnd_alloc_array(m->alloc, count, sizeof *sorted);
+    for (uint32_t i = 0; i < count && sorted; i++)
+        sorted[get_entry(m, i)->rank] = get_entry(m, i);
+    return sorted;
+}
+
+/* "left right" */
+static panda_status put_merge(struct pnd_gguf_writer *w,
+                              const struct pnd_vocabulary *v,
+                              const struct merge *merge)
+{
+    char line[PND_PIECE_MAX + 1];
+    const struct pnd_piece *left = pnd_vocabulary_get(v, merge->left);
+    const struct pnd_piece *right = pnd_vocabulary_get(v, merge->right);
+    memcpy(line, left->text, left->length);
+    line[left->length] = ' ';
+    memcpy(line + left->length + 1, right->text, right->length);
+    return pnd_gguf_put_item(w, line,
+                             (size_t)left->length + right->length + 1);
+}
+
+panda_status pnd_merges_write(const struct pnd_merges *m,
+                              const struct pnd_vocabulary *v,
+                              struct pnd_gguf_writer *w, const char *key)
+{
+    const uint32_t count = get_count(m);
+    panda_status status = pnd_gguf_put_strings(w, key, count);
+    if (status < 0 || count == 0)
+        return status;
+    const struct merge **sorted = sort_by_rank(m);
+    if (!sorted)
+        return pnd_fail_memory();
+    for (uint32_t i = 0; i < count && status == PANDA_OK; i++)
+        status = put_merge(w, v, sorted[i]);
+    pnd_free(m->alloc, sorted);
+    return status;
+}
+
+void pnd_merges_read_scores(const struct pnd_merges *m, float *scores)
+{
+    for (uint32_t i = 0; i < get_count(m); i++) {
+        const struct merge *merge = get_entry(m, i);
+        const float score = -1 - (float)merge->rank;
+        if (merge->id < 0)
+            continue;
+        if (scores[merge->id] >= 0 || scores[merge->id] < score)
+            scores[merge->id] = score;
+    }
+}
+
 uint64_t pnd_merges_get_heap_bytes(const struct pnd_merges *m)
 {
     return m->entries.capacity +

@@ -3,6 +3,7 @@
 #ifndef PND_TEXT_RANK_MERGE_H
 #define PND_TEXT_RANK_MERGE_H
 
+#include "format/gguf_write.h"
 #include "text/merge_queue.h"
 #include "text/vocabulary.h"
 
@@ -34,6 +35,15 @@ panda_status pnd_merges_add_line(struct pnd_merges *m,
  *  that would make a special token of plain text are left out. */
 panda_status pnd_merges_index(struct pnd_merges *m,
                               const struct pnd_vocabulary *v);
+
+/** Put all as "left right", in their order, as a list of strings. */
+panda_status pnd_merges_write(const struct pnd_merges *m,
+                              const struct pnd_vocabulary *v,
+                              struct pnd_gguf_writer *w, const char *key);
+
+/** The scores [pieces] by which merging by score does the same: for what merges
+ *  make, minus the first one's rank. Others stay. */
+void pnd_merges_read_scores(const struct pnd_merges *m, float *scores);
 
 uint64_t pnd_merges_get_heap_bytes(const struct pnd_merges *m);
 

@@ -106,6 +106,9 @@ static panda_status open_any(struct pnd_tokenizer **out,
     if (!t)
         return pnd_fail_memory();
     t->alloc = &ctx->alloc;
+    t->path = gguf ? NULL : pnd_strdup(&ctx->alloc, path);
+    if (!gguf && !t->path)
+        PND_TRY(pnd_fail_memory());
     PND_TRY(gguf ? pnd_tokenizer_gguf_read(t, ctx, gguf)
                  : read_model(t, ctx, path, folder));
     PND_TRY(build_prefixes(t));
@@ -144,7 +147,13 @@ void pnd_tokenizer_close(struct pnd_tokenizer *t)
         pnd_sentencepiece_free(&t->model);
     else if (t->vocabulary)
         pnd_bpe_free(&t->bpe);
+    pnd_free(t->alloc, t->path);
     pnd_free(t->alloc, t);
+}
+
+const char *pnd_tokenizer_get_path(const struct pnd_tokenizer *t)
+{
+    return t->path;
 }
 
 uint32_t pnd_tokenizer_get_size(const struct pnd_tokenizer *t)

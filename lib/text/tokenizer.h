@@ -24,6 +24,9 @@ panda_status pnd_tokenizer_open_gguf(struct pnd_tokenizer **out,
                                      const struct pnd_gguf *gguf);
 void pnd_tokenizer_close(struct pnd_tokenizer *t); /* NULL is allowed */
 
+/** The file that it was opened from; NULL for one from metadata. */
+const char *pnd_tokenizer_get_path(const struct pnd_tokenizer *t);
+
 /** Number of ids: one above the largest. */
 uint32_t pnd_tokenizer_get_size(const struct pnd_tokenizer *t);
 

@@ -7,11 +7,13 @@
 #include "format/utf8.h"
 
 #define KEY(name) "tokenizer.ggml." name
+#define OWN(name) "pandagpt.tokenizer." name /* text/tokenizer_write.h */
 
 /* The lists that go with each other, an item for each token. */
 struct lists {
     const struct pnd_gguf *gguf;
     const struct pnd_gguf_value *tokens, *scores, *types;
+    const struct pnd_gguf_value *kinds, *flags; /* of a bundle, or NULL */
     uint32_t count;
 };
 
@@ -20,6 +22,34 @@ static panda_status fail_key(const struct pnd_gguf *gguf, const char *key,
 {
     return pnd_fail(PANDA_E_FORMAT, "%s: %s is not %s",
                     pnd_gguf_get_path(gguf), key, expected);
+}
+
+/* What bundles say beyond the types, of so many tokens as there really are. */
+static panda_status find_own_lists(struct lists *l)
+{
+    const struct pnd_gguf_value *kinds =
+        pnd_gguf_find(l->gguf, OWN("kinds"));
+    const struct pnd_gguf_value *flags =
+        pnd_gguf_find(l->gguf, OWN("flags"));
+    if (!kinds && !flags)
+        return PANDA_OK;
+    if (!kinds || !kinds->is_array || kinds->type != PND_GGUF_U8 ||
+        kinds->count < 1 || kinds->count > l->count)
+        return fail_key(l->gguf, OWN("kinds"),
+                        "a list of bytes, at most as long as the tokens");
+    if (!flags || !flags->is_array || flags->type != PND_GGUF_U8 ||
+        flags->count != kinds->count)
+        return fail_key(l->gguf, OWN("flags"),
+                        "a list of bytes as long as the kinds");
+    for (size_t i = 0; i < kinds->count; i++) {
+        if (kinds->data[i] < PND_PIECE_NORMAL ||
+            kinds->data[i] > PND_PIECE_ADDED)
+            return fail_key(l->gguf, OWN("kinds"), "a list of 1 to 7");
+    }
+    l->kinds = kinds;
+    l->flags = flags;
+    l->count = (uint32_t)kinds->count;
+    return PANDA_OK;
 }
 
 static panda_status find_lists(struct lists *l, const struct pnd_gguf *gguf)
@@ -41,7 +71,7 @@ static panda_status find_lists(struct lists *l, const struct pnd_gguf *gguf)
     if (l->types && (!l->types->is_array || l->types->count != l->count))
         return fail_key(gguf, KEY("token_type"),
                         "a list as long as the tokens");
-    return PANDA_OK;
+    return find_own_lists(l);
 }
 
 static panda_status get_type(const struct lists *l, uint32_t id, int64_t *type)
@@ -97,11 +127,17 @@ static panda_status add_token(struct pnd_vocabulary *v, const struct lists *l,
     }
     if (l->scores && !is_bpe && !pnd_gguf_get_number(l->scores, id, &score))
         return fail_key(l->gguf, KEY("scores"), "a list of numbers");
-    status = pnd_vocabulary_add(v, token.bytes, token.length, (float)score,
-                                is_bpe ? get_bpe_kind(type)
-                                       : (enum pnd_piece_kind)type);
+    enum pnd_piece_kind kind =
+        is_bpe ? get_bpe_kind(type) : (enum pnd_piece_kind)type;
+    uint8_t flags = get_flags(type, is_bpe);
+    if (l->kinds) {
+        kind = (enum pnd_piece_kind)l->kinds->data[id];
+        flags = l->flags->data[id];
+    }
+    status =
+        pnd_vocabulary_add(v, token.bytes, token.length, (float)score, kind);
     if (status >= 0)
-        pnd_vocabulary_get(v, id)->flags = get_flags(type, is_bpe);
+        pnd_vocabulary_get(v, id)->flags = flags;
     else if (status == PANDA_E_FORMAT)
         pnd_error_prefix(pnd_gguf_get_path(l->gguf));
     return status;
@@ -145,7 +181,7 @@ static panda_status read_ends(struct pnd_vocabulary *v, const struct lists *l)
     PND_TRY(read_id(&v->bos, l, KEY("bos_token_id")));
     PND_TRY(read_id(&v->eos, l, KEY("eos_token_id")));
     const int32_t ends[] = {v->bos, v->eos};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && !l->flags; i++) {
         if (ends[i] >= 0)
             pnd_vocabulary_get(v, (uint32_t)ends[i])->flags |=
                 PND_PIECE_WHOLE | PND_PIECE_SPECIAL;
@@ -180,6 +216,22 @@ static bool has_bytes(const struct pnd_vocabulary *v)
     return false;
 }
 
+/* Text that stands for what has no piece. */
+static panda_status read_unk_surface(struct pnd_sentencepiece *model,
+                                     const struct lists *l)
+{
+    const struct pnd_gguf_value *value =
+        pnd_gguf_find(l->gguf, OWN("unk_surface"));
+    struct pnd_gguf_string text;
+    if (!value)
+        return PANDA_OK;
+    if (value->is_array || !pnd_gguf_get_string(value, 0, &text) ||
+        !pnd_text_is_utf8(text.bytes, text.length))
+        return fail_key(l->gguf, OWN("unk_surface"), "a string of UTF-8");
+    model->unk_surface.size = 0;
+    return pnd_buffer_append(&model->unk_surface, text.bytes, text.length);
+}
+
 static panda_status read_llama(struct pnd_sentencepiece *model,
                                const struct lists *l)
 {
@@ -191,11 +243,14 @@ static panda_status read_llama(struct pnd_sentencepiece *model,
     PND_TRY(read_flag(&model->add_dummy_prefix, l, KEY("add_space_prefix")));
     PND_TRY(read_flag(&model->remove_extra_whitespaces, l,
                       KEY("remove_extra_whitespaces")));
+    PND_TRY(read_flag(&model->escape_whitespaces, l,
+                      OWN("escape_whitespaces")));
     model->byte_fallback = has_bytes(v);
     status = pnd_sentencepiece_finish(model);
     if (status < 0 && status != PANDA_E_MEMORY)
         pnd_error_prefix(pnd_gguf_get_path(l->gguf));
     PND_TRY(status);
+    PND_TRY(read_unk_surface(model, l));
     PND_TRY(read_ends(v, l));
 out:
     return status;
@@ -222,22 +277,38 @@ static panda_status read_pre(struct pnd_bpe *b, const struct pnd_context *ctx,
                     pnd_show(name.bytes, name.length).text);
 }
 
-static panda_status read_merges(struct pnd_bpe *b, const struct lists *l)
+static panda_status read_merges(struct pnd_bpe *b, const struct lists *l,
+                                const char *key)
 {
-    const struct pnd_gguf_value *merges =
-        pnd_gguf_find(l->gguf, KEY("merges"));
+    const struct pnd_gguf_value *merges = pnd_gguf_find(l->gguf, key);
     struct pnd_gguf_string line;
     panda_status status = PANDA_OK;
     if (!merges || !merges->is_array || merges->type != PND_GGUF_STRING)
-        return fail_key(l->gguf, KEY("merges"), "a list of strings");
+        return fail_key(l->gguf, key, "a list of strings");
     for (size_t i = 0; i < merges->count && status >= 0; i++) {
         if (!pnd_gguf_get_string(merges, i, &line))
-            return fail_key(l->gguf, KEY("merges"), "a list of strings");
+            return fail_key(l->gguf, key, "a list of strings");
         status = pnd_merges_add_line(&b->merges, &b->vocabulary, line.bytes,
                                      line.length);
     }
     if (status == PANDA_E_FORMAT)
         pnd_error_prefix(pnd_gguf_get_path(l->gguf));
+    return status;
+}
+
+static panda_status read_pieces(struct pnd_bpe *b, const struct lists *l,
+                                const char *merges)
+{
+    panda_status status;
+    PND_TRY(add_tokens(&b->vocabulary, l, true));
+    status = pnd_vocabulary_index(&b->vocabulary);
+    if (status == PANDA_E_FORMAT)
+        pnd_error_prefix(pnd_gguf_get_path(l->gguf));
+    PND_TRY(status);
+    PND_TRY(read_merges(b, l, merges));
+    PND_TRY(read_ends(&b->vocabulary, l));
+    PND_TRY(pnd_bpe_finish(b));
+out:
     return status;
 }
 
@@ -248,14 +319,26 @@ static panda_status read_gpt2(struct pnd_bpe *b, const struct pnd_context *ctx,
     b->byte_level = true;
     PND_TRY(read_pre(b, ctx, l));
     PND_TRY(read_flag(&b->add_prefix_space, l, KEY("add_space_prefix")));
-    PND_TRY(add_tokens(&b->vocabulary, l, true));
-    status = pnd_vocabulary_index(&b->vocabulary);
-    if (status == PANDA_E_FORMAT)
-        pnd_error_prefix(pnd_gguf_get_path(l->gguf));
-    PND_TRY(status);
-    PND_TRY(read_merges(b, l));
-    PND_TRY(read_ends(&b->vocabulary, l));
-    PND_TRY(pnd_bpe_finish(b));
+    PND_TRY(read_pieces(b, l, KEY("merges")));
+out:
+    return status;
+}
+
+/* A vocabulary that merges text, not bytes, by a list: other programs see it
+ * as one that merges by score. */
+static panda_status read_metaspace(struct pnd_bpe *b, const struct lists *l)
+{
+    int64_t prefix = PND_BPE_PREFIX_NEVER;
+    panda_status status;
+    PND_TRY(pnd_gguf_read_integer(&prefix, l->gguf, OWN("prefix"),
+                                  PND_BPE_PREFIX_NEVER,
+                                  PND_BPE_PREFIX_FIRST));
+    b->prefix = (enum pnd_bpe_prefix)prefix;
+    PND_TRY(read_flag(&b->byte_fallback, l, OWN("byte_fallback")));
+    PND_TRY(read_flag(&b->fuse_unk, l, OWN("fuse_unk")));
+    PND_TRY(read_flag(&b->ignore_merges, l, OWN("ignore_merges")));
+    PND_TRY(read_pieces(b, l, OWN("merges")));
+    PND_TRY(read_id(&b->vocabulary.unk, l, KEY("unknown_token_id")));
 out:
     return status;
 }
@@ -274,16 +357,18 @@ panda_status pnd_tokenizer_gguf_read(struct pnd_tokenizer *t,
     panda_status status = find_lists(&l, gguf);
     if (status < 0)
         return status;
-    if (pnd_gguf_is_string(gguf, KEY("model"), "llama")) {
+    const bool has_merges = pnd_gguf_find(gguf, OWN("merges")) != NULL;
+    if (pnd_gguf_is_string(gguf, KEY("model"), "llama") && !has_merges) {
         pnd_sentencepiece_init(&t->model, t->alloc);
         t->vocabulary = &t->model.vocabulary;
         return read_llama(&t->model, &l);
     }
-    if (pnd_gguf_is_string(gguf, KEY("model"), "gpt2")) {
+    if (pnd_gguf_is_string(gguf, KEY("model"), "gpt2") || has_merges) {
         pnd_bpe_init(&t->bpe, t->alloc);
         t->kind = PND_TOKENIZER_BPE;
         t->vocabulary = &t->bpe.vocabulary;
-        return read_gpt2(&t->bpe, ctx, &l);
+        return has_merges ? read_metaspace(&t->bpe, &l)
+                          : read_gpt2(&t->bpe, ctx, &l);
     }
     if (!model->is_array)
         (void)pnd_gguf_get_string(model, 0, &name);

@@ -16,6 +16,7 @@ enum pnd_tokenizer_kind {
 
 struct pnd_tokenizer {
     const struct pnd_allocator *alloc;
+    char *path; /* its own file, or NULL */
     enum pnd_tokenizer_kind kind;
     struct pnd_sentencepiece model; /* of the kind SENTENCEPIECE */
     struct pnd_bpe bpe;             /* of the kind BPE */

@@ -20,6 +20,7 @@ RANKS = {"base": 0, "tensor": 1, "format": 2, "kernels": 2, "nn": 3,
 EXTERNAL = {
     r"cblas\.h": "lib/kernels/providers/openblas.c",
     r"zlib\.h": "lib/format/gzip.c",
+    r"nettle/\w+\.h": "lib/convert/hash.c",
     r"png\.h": "modalities/shared/decode_png.c",
     r"jpeglib\.h": "modalities/shared/decode_jpeg.c",
     r"sndfile\.h": "modalities/audio/decode_sndfile.c",
