@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 # PANDA_CPU_* bits from generic upwards; a mask beyond the machine's own sets is
 # the machine's best.
-for mask in 0x1 0x3 0x7 0x7ffffff; do
+for mask in 0x1 0x3 0x7 0xf 0x7ffffff; do
   for providers in 1 0xff; do
     for threads in 1 2 3; do
       echo "== cpu mask $mask, providers $providers, $threads threads"

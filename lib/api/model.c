@@ -99,8 +99,9 @@ static panda_status load_towers(panda_model *model,
                      (id != PND_TOWER_TEXT || model->clip_merges);
         if (!wanted)
             continue;
-        panda_status status = pnd_tower_load(&model->towers[id], ctx, weights,
-                                             config, (enum pnd_tower_id)id);
+        panda_status status =
+            pnd_tower_load(&model->towers[id], ctx, weights, config,
+                           (enum pnd_tower_id)id, o->precision);
         if (status < 0)
             return status;
     }

@@ -85,11 +85,79 @@ panda_status pnd_loader_take_norm(struct pnd_loader *l,
     return pnd_loader_take_floats(l, &out->bias, 1, shape);
 }
 
+/* Floats that belong to the matrix at hand: its name with `ending`. */
+static panda_status take_part(struct pnd_loader *l, const float **out,
+                              const char *ending, uint32_t rank,
+                              const int64_t *shape)
+{
+    const uint64_t parameters = l->tower->dims.parameters;
+    const size_t length = strlen(l->name);
+    end_name(l, length, ending);
+    panda_status status = pnd_loader_take_floats(l, out, rank, shape);
+    end_name(l, length, "");
+    l->tower->dims.parameters = parameters;
+    return status;
+}
+
+/* Outliers of the int8 matrix at hand, if the file has them. */
+static panda_status take_outliers(struct pnd_loader *l, struct pnd_linear *out)
+{
+    const char *path = pnd_weights_get_path(l->weights);
+    const size_t length = strlen(l->name);
+    end_name(l, length, ".columns");
+    const struct pnd_tensor *t = pnd_weights_find(l->weights, l->name);
+    panda_status status = PANDA_OK;
+    if (t && (t->dtype != PND_I32 || t->rank != 1 || t->shape[0] > out->in))
+        status = pnd_fail(PANDA_E_FORMAT,
+                          "%s: tensor %s has %u dimensions of %s, expected a "
+                          "vector of at most %u i32 numbers",
+                          path, l->name, t->rank, pnd_dtype_get_name(t->dtype),
+                          out->in);
+    const int32_t *columns = t ? t->data : NULL;
+    const uint32_t count = t && status == PANDA_OK ? (uint32_t)t->shape[0] : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t least = i > 0 ? columns[i - 1] + 1 : 0;
+        if (columns[i] < least || (uint32_t)columns[i] >= out->in)
+            return pnd_fail(PANDA_E_FORMAT,
+                            "%s: element %u of tensor %s is %d, expected "
+                            "%d..%u",
+                            path, i, l->name, columns[i], least, out->in - 1);
+    }
+    end_name(l, length, "");
+    if (status < 0 || count == 0)
+        return status;
+    out->outliers = (struct pnd_outliers){.count = count, .columns = columns};
+    return take_part(l, &out->outliers.weight, ".outliers", 2,
+                     (int64_t[]){out->out, count});
+}
+
+/* The int8 matrix at hand. */
+static panda_status take_int8(struct pnd_loader *l, const struct pnd_tensor *t,
+                              struct pnd_linear *out, uint32_t in_dim,
+                              uint32_t out_dim)
+{
+    char found[128];
+    pnd_shape_format(found, sizeof found, t->rank, t->shape);
+    if (!pnd_tensor_has_shape(t, 2, (int64_t[]){out_dim, in_dim}))
+        return pnd_fail(PANDA_E_FORMAT,
+                        "%s: tensor %s has shape %s, expected [%u, %u]",
+                        pnd_weights_get_path(l->weights), l->name, found,
+                        out_dim, in_dim);
+    l->tower->dims.parameters += (uint64_t)pnd_tensor_get_count(t);
+    *out = (struct pnd_linear){.dtype = PND_I8, .in = in_dim, .out = out_dim,
+                               .weight = t->data};
+    panda_status status =
+        take_part(l, &out->row_scale, ".scale", 1, (int64_t[]){out_dim});
+    return status < 0 ? status : take_outliers(l, out);
+}
+
 panda_status pnd_loader_take_matrix(struct pnd_loader *l,
                                     struct pnd_linear *out, uint32_t in_dim,
                                     uint32_t out_dim)
 {
-    const struct pnd_tensor *tensor;
+    const struct pnd_tensor *tensor = pnd_weights_find(l->weights, l->name);
+    if (tensor && tensor->dtype == PND_I8)
+        return take_int8(l, tensor, out, in_dim, out_dim);
     panda_status status =
         pnd_loader_take(l, &tensor, 2, (int64_t[]){out_dim, in_dim});
     if (status == PANDA_OK)

@@ -16,6 +16,7 @@ struct pnd_loader {
     struct pnd_weights *weights;
     const struct pnd_imagebind_config *config;
     enum pnd_tower_id id;
+    panda_precision precision;
     char name[160]; /* of the tensor at hand, or its beginning */
 };
 
@@ -36,7 +37,8 @@ panda_status pnd_loader_take_floats(struct pnd_loader *l, const float **out,
 panda_status pnd_loader_take_norm(struct pnd_loader *l,
                                   struct pnd_tower_norm *out, float eps);
 
-/** The tensor at hand as the matrix of a layer without bias. */
+/** The tensor at hand as the matrix of a layer without bias. A matrix of int8
+ *  comes with NAME.scale, and may come with NAME.columns and NAME.outliers. */
 panda_status pnd_loader_take_matrix(struct pnd_loader *l,
                                     struct pnd_linear *out, uint32_t in_dim,
                                     uint32_t out_dim);

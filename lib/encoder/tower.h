@@ -4,6 +4,7 @@
 #define PND_ENCODER_TOWER_H
 
 #include <pandagpt/encoder.h>
+#include <pandagpt/model.h>
 
 #include "format/config.h"
 #include "format/weights.h"
@@ -13,12 +14,14 @@
 
 struct pnd_tower;
 
-/** Read and check the tensors of one tower; `weights` must outlive it. */
+/** Read and check the tensors of one tower; `weights` must outlive it. Where
+ *  `precision` is PANDA_PRECISION_SMALL, those of the trunk's matrices that are
+ *  worth it (encoder/int8.h) are rounded to int8. */
 panda_status pnd_tower_load(struct pnd_tower **out,
                             const struct pnd_context *ctx,
                             struct pnd_weights *weights,
                             const struct pnd_imagebind_config *config,
-                            enum pnd_tower_id id);
+                            enum pnd_tower_id id, panda_precision precision);
 void pnd_tower_free(struct pnd_tower *tower); /* NULL is allowed */
 
 /** Whether the file has this tower at all (its first tensor). */

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "encoder/int8.h"
 #include "encoder/loader.h"
 
 /* Rows [first, first + count) of a layer. */
@@ -14,7 +15,72 @@ static struct pnd_linear cut_layer(const struct pnd_linear *layer,
     part.out = count;
     part.weight = (const char *)layer->weight + first * row_bytes;
     part.bias = layer->bias + first;
+    if (layer->dtype == PND_I8) {
+        part.row_scale += first;
+        if (part.outliers.count > 0)
+            part.outliers.weight += (size_t)first * part.outliers.count;
+    }
     return part;
+}
+
+/* Round the matrix of a layer whose inputs have these typical sizes. */
+static panda_status round_layer(struct pnd_loader *l, struct pnd_linear *layer,
+                                const float *sizes)
+{
+    int32_t columns[PND_OUTLIERS_MOST];
+    if (!pnd_dtype_is_weight(layer->dtype) || !pnd_int8_is_worth(layer->in))
+        return PANDA_OK;
+    uint32_t count = pnd_outliers_choose(layer->in, sizes, columns);
+    size_t bytes = pnd_int8_get_bytes(layer, count);
+    void *memory = pnd_loader_add_copy(l, (bytes + 3) / sizeof(float));
+    if (!memory)
+        return pnd_fail_memory();
+    panda_status status =
+        pnd_int8_round(l->tower->ctx, layer, count, columns, memory);
+    if (status == PANDA_E_FORMAT)
+        pnd_error_prefix(pnd_weights_get_path(l->weights));
+    return status;
+}
+
+/* `sizes` (D) and `hidden` (4 D) are scratch. */
+static panda_status round_block(struct pnd_loader *l, struct pnd_tower_block *b,
+                                float *sizes, float *hidden)
+{
+    const struct pnd_context *ctx = l->tower->ctx;
+    const uint32_t d = l->tower->dims.width;
+    panda_status status;
+    pnd_outliers_measure_norm(d, b->norm_1.weight, b->norm_1.bias, sizes);
+    if (pnd_dtype_is_weight(b->qkv.dtype)) {
+        const struct pnd_linear values = cut_layer(&b->qkv, 2 * d, d);
+        pnd_outliers_measure_layer(ctx, &values, sizes, hidden);
+        PND_TRY(round_layer(l, &b->qkv, sizes));
+        PND_TRY(round_layer(l, &b->out, hidden));
+    }
+    pnd_outliers_measure_norm(d, b->norm_2.weight, b->norm_2.bias, sizes);
+    if (pnd_dtype_is_weight(b->fc1.dtype)) {
+        pnd_outliers_measure_layer(ctx, &b->fc1, sizes, hidden);
+        PND_TRY(round_layer(l, &b->fc1, sizes));
+        PND_TRY(round_layer(l, &b->fc2, hidden));
+    }
+    b->query = cut_layer(&b->qkv, 0, d);
+    b->key_value = cut_layer(&b->qkv, d, 2 * d);
+    return PANDA_OK;
+out:
+    return status;
+}
+
+static panda_status round_blocks(struct pnd_loader *l)
+{
+    struct pnd_tower *t = l->tower;
+    const size_t d = t->dims.width;
+    panda_status status = PANDA_OK;
+    float *sizes = pnd_alloc_array(&t->ctx->alloc, 5 * d, sizeof *sizes);
+    if (!sizes)
+        return pnd_fail_memory();
+    for (uint32_t i = 0; i < t->dims.blocks && status == PANDA_OK; i++)
+        status = round_block(l, &t->blocks[i], sizes, sizes + d);
+    pnd_free(&t->ctx->alloc, sizes);
+    return status;
 }
 
 static panda_status take_attention(struct pnd_loader *l,
@@ -101,6 +167,8 @@ static panda_status take_blocks(struct pnd_loader *l)
         return pnd_fail_memory();
     for (uint32_t i = 0; i < t->dims.blocks && status == PANDA_OK; i++)
         status = take_block(l, i);
+    if (status == PANDA_OK && l->precision == PANDA_PRECISION_SMALL)
+        status = round_blocks(l);
     t->dims.dtype = t->blocks[0].qkv.dtype;
     return status;
 }
@@ -232,7 +300,7 @@ panda_status pnd_tower_load(struct pnd_tower **out,
                             const struct pnd_context *ctx,
                             struct pnd_weights *weights,
                             const struct pnd_imagebind_config *config,
-                            enum pnd_tower_id id)
+                            enum pnd_tower_id id, panda_precision precision)
 {
     panda_status status;
     *out = NULL;
@@ -242,7 +310,8 @@ panda_status pnd_tower_load(struct pnd_tower **out,
     tower->ctx = ctx;
     tower->spec = pnd_tower_get_spec(id);
     struct pnd_loader l = {.tower = tower, .weights = weights,
-                           .config = config, .id = id};
+                           .config = config, .id = id,
+                           .precision = precision};
     PND_TRY(take_positions(&l));
     PND_TRY(set_heads(&l));
     PND_TRY(pnd_loader_take_stem(&l));

@@ -128,6 +128,22 @@ static struct pnd_attention_shape get_pooled_shape(
     return shape;
 }
 
+/* x += layer(in), for x (rows, D); a trace is told the sum before, for which
+ * `sum` is scratch like x. */
+static void add_layer(const struct pnd_tower_run *run, uint32_t block,
+                      const char *step, const struct pnd_linear *layer,
+                      size_t rows, const float *in, float *x, float *sum)
+{
+    if (!is_traced(run)) {
+        pnd_linear_run_end(run->ctx, layer, rows, in, x, PND_END_ADD,
+                           run->scratch);
+        return;
+    }
+    pnd_linear_run(run->ctx, layer, rows, in, sum, run->scratch);
+    tell_block(run, block, step, sum);
+    pnd_rows_add(run->ctx, rows, layer->out, sum, x);
+}
+
 /* x += MLP(norm_2(x)) for x (rows, D); norm and sum are scratch like it. */
 static void run_mlp(const struct pnd_tower_run *run, uint32_t block,
                     size_t rows, float *x, float *norm, float *sum)
@@ -137,11 +153,9 @@ static void run_mlp(const struct pnd_tower_run *run, uint32_t block,
     pnd_rows_layer_norm(run->ctx, rows, d, x, b->norm_2.weight, b->norm_2.bias,
                         b->norm_2.eps, norm);
     tell_block(run, block, ".norm_2", norm);
-    pnd_linear_run(run->ctx, &b->fc1, rows, norm, run->wide, run->scratch);
-    pnd_rows_gelu(run->ctx, rows, b->fc1.out, run->wide);
-    pnd_linear_run(run->ctx, &b->fc2, rows, run->wide, sum, run->scratch);
-    tell_block(run, block, ".mlp", sum);
-    pnd_rows_add(run->ctx, rows, d, sum, x);
+    pnd_linear_run_end(run->ctx, &b->fc1, rows, norm, run->wide, PND_END_GELU,
+                       run->scratch);
+    add_layer(run, block, ".mlp", &b->fc2, rows, run->wide, x, sum);
 }
 
 static void run_block(const struct pnd_tower_run *run, uint32_t block)
@@ -157,9 +171,8 @@ static void run_block(const struct pnd_tower_run *run, uint32_t block)
     set_extra_keys(run, b, d, 3 * d);
     pnd_attention_run(ctx, &shape, run->wide, run->wide + d,
                       run->wide + 2 * d, run->mixed, run->scratch);
-    pnd_linear_run(ctx, &b->out, rows, run->mixed, run->normed, run->scratch);
-    tell_block(run, block, ".attn", run->normed);
-    pnd_rows_add(ctx, rows, d, run->normed, run->state);
+    add_layer(run, block, ".attn", &b->out, rows, run->mixed, run->state,
+              run->normed);
     run_mlp(run, block, rows, run->state, run->mixed, run->normed);
     tell_block(run, block, "", run->state);
 }
@@ -208,8 +221,8 @@ static void run_last_block(const struct pnd_tower_run *run, uint32_t block)
     pick(run, run->normed, run->stretch, run->few);
     pnd_linear_run(ctx, &b->query, items, run->few, run->query, run->scratch);
     attend_pooled(run);
-    pnd_linear_run(ctx, &b->out, items, run->few, run->query, run->scratch);
-    pnd_rows_add(ctx, items, d, run->query, run->pooled);
+    add_layer(run, block, ".attn", &b->out, items, run->few, run->pooled,
+              run->query);
     run_mlp(run, block, items, run->pooled, run->few, run->query);
 }
 

@@ -75,6 +75,30 @@ struct pnd_q8_kernels {
     pnd_q8_product_fn product[PND_DTYPE_COUNT];
 };
 
+/* Products of int8 weights with activations that are rounded to int8 row by
+ * row, in groups of so many consecutive elements with a scale of their own. */
+#define PND_I8_GROUP 256
+
+static inline size_t pnd_i8_count_groups(size_t k)
+{
+    return (k + PND_I8_GROUP - 1) / PND_I8_GROUP;
+}
+
+struct pnd_i8_kernels {
+    /* A row of k floats as codes -127..127 and the scale of each group, the
+     * same bits in all implementations. What is not finite makes the scale of
+     * its group NaN. */
+    void (*round)(size_t k, const float *x, int8_t *codes, float *scales);
+    /* c[m,n] += a[m,k] * transpose(b[n,k]). Values of a are codes times
+     * a_scales (m, groups, tight), of b codes -127..127 times b_scales (n).
+     * Sums within a group are exact, the sums of groups are floats. `scratch`
+     * as for pnd_gemm_fn. */
+    void (*product)(size_t m, size_t n, size_t k, const int8_t *a, size_t lda,
+                    const float *a_scales, const int8_t *b, size_t ldb,
+                    const float *b_scales, float *c, size_t ldc,
+                    float *scratch);
+};
+
 struct pnd_norm_kernels {
     /* y = (x - mean) / sqrt(var + eps) * weight + bias; y may be x */
     void (*layer_norm)(size_t n, const float *x, const float *weight,
@@ -101,6 +125,7 @@ struct pnd_kernels {
     struct pnd_gemm_kernels gemm;
     struct pnd_format_kernels format[PND_DTYPE_COUNT];
     struct pnd_q8_kernels q8;
+    struct pnd_i8_kernels i8;
     struct pnd_norm_kernels norm;
     struct pnd_vector_kernels vector;
 };

@@ -11,6 +11,7 @@
 extern const struct pnd_gemm_kernels pnd_generic_gemm;
 extern const struct pnd_format_kernels pnd_generic_format[PND_DTYPE_COUNT];
 extern const struct pnd_q8_kernels pnd_generic_q8;
+extern const struct pnd_i8_kernels pnd_generic_i8;
 extern const struct pnd_norm_kernels pnd_generic_norm;
 extern const struct pnd_vector_kernels pnd_generic_vector;
 
@@ -19,12 +20,16 @@ void pnd_kernels_add_x86(struct pnd_kernels *k, uint64_t cpu);
 
 /* Built with their own flags: call only where the bits are detected. */
 void pnd_kernels_add_avx2(struct pnd_kernels *k);
+void pnd_kernels_add_avx2_i8(struct pnd_kernels *k);
 void pnd_kernels_add_avx2_q8(struct pnd_kernels *k);
 void pnd_kernels_add_avx512(struct pnd_kernels *k);
 void pnd_kernels_add_avx512_vnni(struct pnd_kernels *k);
+void pnd_kernels_add_avx512_i8(struct pnd_kernels *k);
+void pnd_kernels_add_vnni_i8(struct pnd_kernels *k);
 
 /** Layers of aarch64; as pnd_kernels_add_x86. */
 void pnd_kernels_add_arm(struct pnd_kernels *k, uint64_t cpu);
+void pnd_kernels_add_dotprod_i8(struct pnd_kernels *k);
 
 /** OpenBLAS where its rules allow it (flags: PANDA_RUNTIME_*); adds its bit to
  *  k->providers_used. */

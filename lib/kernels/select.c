@@ -12,6 +12,7 @@ static void add_generic(struct pnd_kernels *k)
     k->gemm = pnd_generic_gemm;
     memcpy(k->format, pnd_generic_format, sizeof k->format);
     k->q8 = pnd_generic_q8;
+    k->i8 = pnd_generic_i8;
     k->norm = pnd_generic_norm;
     k->vector = pnd_generic_vector;
 }

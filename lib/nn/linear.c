@@ -3,6 +3,7 @@
 #include "nn/linear.h"
 
 #include "kernels/kernels.h"
+#include "nn/linear_parts.h"
 
 /* Up to this many rows the weights are streamed and dotted with each row;
  * packing them into panels only pays for more. */
@@ -10,8 +11,8 @@
 
 /* Pieces of many rows: what the level-two cache and the register tiles like,
  * then halved while there are too few for a machine with many cores. */
-#define MOST_ROWS 336
-#define MOST_COLUMNS 128
+#define MOST_ROWS PND_LINEAR_ROWS
+#define MOST_COLUMNS PND_LINEAR_COLUMNS
 #define LEAST_ROWS 56
 #define LEAST_COLUMNS 32
 #define ENOUGH_PIECES 32
@@ -22,24 +23,20 @@
 #define SLICE_BYTES (128 * 1024)
 
 /* Scratch: [side: rows * rank] then for each worker
- * [PND_GEMM_SCRATCH] [side product of its piece]. */
-#define SIDE_PRODUCT (MOST_ROWS * MOST_COLUMNS)
-
-struct pieces {
-    size_t rows, columns;           /* of y in one piece */
-    size_t row_count, column_count; /* of pieces */
-};
+ * [PND_GEMM_SCRATCH] [side product of a piece] [its sums, to be added]. */
+#define PRODUCT ((size_t)MOST_ROWS * MOST_COLUMNS)
+#define WORKER_SCRATCH (PND_GEMM_SCRATCH + 2 * PRODUCT)
 
 struct linear_job {
     const struct pnd_kernels *kernels;
     const struct pnd_linear *layer;
-    struct pieces pieces;
+    struct pnd_linear_pieces pieces;
+    enum pnd_linear_end end;
     size_t rows;
     const float *x; /* (rows, in) */
     float *y;       /* (rows, out) */
     const float *t; /* (rows, rank): scale * x A^T; NULL: no side path */
     float *scratch; /* of the workers */
-    size_t scratch_size; /* floats of one worker */
 };
 
 static size_t divide_up(size_t a, size_t b)
@@ -59,9 +56,10 @@ static size_t round_line(size_t count)
 }
 
 /* By shape only, so that results do not depend on the number of threads. */
-static struct pieces cut_work(const struct pnd_linear *layer, size_t rows)
+struct pnd_linear_pieces pnd_linear_cut(const struct pnd_linear *layer,
+                                        size_t rows)
 {
-    struct pieces p;
+    struct pnd_linear_pieces p;
     if (rows <= FEW_ROWS) {
         size_t row_bytes = pnd_dtype_get_row_bytes(layer->dtype, layer->in);
         p.rows = rows;
@@ -105,14 +103,33 @@ static void multiply(const struct pnd_kernels *kernels, enum pnd_dtype dtype,
                                       x + r * in, y + r * y_stride);
 }
 
+/* Add the side path, then the bias, to a piece of sums (rows, columns). */
+static void add_sides(const struct linear_job *job, size_t row, size_t rows,
+                      size_t column, size_t columns, float *sums,
+                      size_t stride, float *scratch)
+{
+    const struct pnd_linear *layer = job->layer;
+    const struct pnd_low_rank *side = layer->side;
+    float *product = scratch + PND_GEMM_SCRATCH; /* (rows, columns) */
+    if (side)
+        multiply(job->kernels, PND_F32, rows, columns, side->rank,
+                 job->t + row * side->rank, side->b + column * side->rank,
+                 product, columns, scratch);
+    for (size_t r = 0; r < rows; r++, sums += stride) {
+        if (side)
+            job->kernels->vector.add(columns, product + r * columns, sums);
+        if (layer->bias)
+            job->kernels->vector.add(columns, layer->bias + column, sums);
+    }
+}
+
 static void run_piece(void *context, uint32_t index, uint32_t worker)
 {
     const struct linear_job *job = context;
     const struct pnd_linear *layer = job->layer;
-    const struct pnd_low_rank *side = layer->side;
-    const struct pieces *p = &job->pieces;
-    float *scratch = job->scratch + worker * job->scratch_size;
-    float *product = scratch + PND_GEMM_SCRATCH; /* (rows, columns) */
+    const struct pnd_linear_pieces *p = &job->pieces;
+    const struct pnd_vector_kernels *vector = &job->kernels->vector;
+    float *scratch = job->scratch + worker * WORKER_SCRATCH;
     size_t row = index % p->row_count * p->rows;
     size_t column = index / p->row_count * p->columns;
     size_t rows = min_size(job->rows - row, p->rows);
@@ -121,40 +138,36 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
         (const char *)layer->weight +
         column * pnd_dtype_get_row_bytes(layer->dtype, layer->in);
     float *y = job->y + row * layer->out + column;
+    bool adds = job->end == PND_END_ADD;
+    float *sums = adds ? scratch + PND_GEMM_SCRATCH + PRODUCT : y;
+    size_t stride = adds ? columns : layer->out;
 
     multiply(job->kernels, layer->dtype, rows, columns, layer->in,
-             job->x + row * layer->in, weight, y, layer->out, scratch);
-    if (side)
-        multiply(job->kernels, PND_F32, rows, columns, side->rank,
-                 job->t + row * side->rank, side->b + column * side->rank,
-                 product, columns, scratch);
-    for (size_t r = 0; r < rows; r++, y += layer->out) {
-        if (side)
-            job->kernels->vector.add(columns, product + r * columns, y);
-        if (layer->bias)
-            job->kernels->vector.add(columns, layer->bias + column, y);
+             job->x + row * layer->in, weight, sums, stride, scratch);
+    add_sides(job, row, rows, column, columns, sums, stride, scratch);
+    for (size_t r = 0; r < rows && job->end != PND_END_STORE; r++) {
+        if (adds)
+            vector->add(columns, sums + r * stride, y + r * layer->out);
+        else
+            vector->gelu(columns, y + r * layer->out);
     }
-}
-
-static size_t worker_scratch(const struct pnd_linear *layer)
-{
-    return PND_GEMM_SCRATCH + (layer->side ? SIDE_PRODUCT : 0);
 }
 
 static void run_main(const struct pnd_context *ctx,
                      const struct pnd_linear *layer, size_t rows,
-                     const float *x, const float *t, float *y, float *scratch)
+                     const float *x, const float *t, float *y,
+                     enum pnd_linear_end end, float *scratch)
 {
     struct linear_job job = {
         .kernels = ctx->kernels,
         .layer = layer,
-        .pieces = cut_work(layer, rows),
+        .pieces = pnd_linear_cut(layer, rows),
+        .end = end,
         .rows = rows,
         .x = x,
         .y = y,
         .t = t,
         .scratch = scratch,
-        .scratch_size = worker_scratch(layer),
     };
     pnd_pool_run(ctx->pool, run_piece, &job,
                  (uint32_t)(job.pieces.row_count * job.pieces.column_count));
@@ -163,19 +176,26 @@ static void run_main(const struct pnd_context *ctx,
 size_t pnd_linear_get_scratch(const struct pnd_context *ctx,
                               const struct pnd_linear *layer, size_t rows)
 {
+    if (layer->dtype == PND_I8)
+        return pnd_linear_i8_get_scratch(ctx, layer, rows);
     size_t t = layer->side ? round_line(rows * layer->side->rank) : 0;
-    return t + pnd_pool_get_threads(ctx->pool) * worker_scratch(layer);
+    return t + pnd_pool_get_threads(ctx->pool) * WORKER_SCRATCH;
 }
 
-void pnd_linear_run(const struct pnd_context *ctx,
-                    const struct pnd_linear *layer, size_t rows,
-                    const float *x, float *y, float *scratch)
+void pnd_linear_run_end(const struct pnd_context *ctx,
+                        const struct pnd_linear *layer, size_t rows,
+                        const float *x, float *y, enum pnd_linear_end end,
+                        float *scratch)
 {
     const struct pnd_low_rank *side = layer->side;
     if (rows == 0)
         return;
+    if (layer->dtype == PND_I8) {
+        pnd_linear_i8_run(ctx, layer, rows, x, y, end, scratch);
+        return;
+    }
     if (!side) {
-        run_main(ctx, layer, rows, x, NULL, y, scratch);
+        run_main(ctx, layer, rows, x, NULL, y, end, scratch);
         return;
     }
     float *t = scratch;
@@ -184,8 +204,15 @@ void pnd_linear_run(const struct pnd_context *ctx,
         .dtype = PND_F32, .in = layer->in, .out = side->rank,
         .weight = side->a,
     };
-    run_main(ctx, &down, rows, x, NULL, t, scratch);
+    run_main(ctx, &down, rows, x, NULL, t, PND_END_STORE, scratch);
     for (size_t i = 0; i < rows * side->rank; i++)
         t[i] *= side->scale;
-    run_main(ctx, layer, rows, x, t, y, scratch);
+    run_main(ctx, layer, rows, x, t, y, end, scratch);
+}
+
+void pnd_linear_run(const struct pnd_context *ctx,
+                    const struct pnd_linear *layer, size_t rows,
+                    const float *x, float *y, float *scratch)
+{
+    pnd_linear_run_end(ctx, layer, rows, x, y, PND_END_STORE, scratch);
 }

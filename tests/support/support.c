@@ -192,6 +192,17 @@ void test_tensor_free(struct test_tensor *t)
     *t = (struct test_tensor){0};
 }
 
+double test_cosine(const float *a, const float *b, size_t count)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < count; i++) {
+        ab += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return ab / sqrt(aa * bb);
+}
+
 double test_max_difference(const float *a, const float *b, size_t count)
 {
     double worst = 0;

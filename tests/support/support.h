@@ -89,6 +89,9 @@ void test_tensor_free(struct test_tensor *t);
 /** Largest |a - b|. */
 double test_max_difference(const float *a, const float *b, size_t count);
 
+/** Cosine of the angle between two vectors. */
+double test_cosine(const float *a, const float *b, size_t count);
+
 /** Demand |a - b| <= tolerance everywhere; says where and what otherwise. */
 void test_assert_close(const char *what, const float *a, const float *b,
                        size_t count, double tolerance);

@@ -5,10 +5,12 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "support/support.h"
+#include "tensor/quantize.h"
 
 /* A safetensors file in the making: header text and data. */
 struct writer {
@@ -44,11 +46,13 @@ static void put_value(struct writer *w, float value)
     w->data.size += size;
 }
 
-static void append_header(struct writer *w, const char *name, uint32_t rank,
+static void append_header(struct writer *w, const char *name,
+                          enum pnd_dtype dtype, uint32_t rank,
                           const int64_t *shape, size_t begin)
 {
     static const char *const types[] = {
-        [PND_F32] = "F32", [PND_F16] = "F16", [PND_BF16] = "BF16"};
+        [PND_F32] = "F32", [PND_F16] = "F16", [PND_BF16] = "BF16",
+        [PND_I8] = "I8"};
     char text[256], dims[96] = "";
     for (uint32_t i = 0; i < rank; i++)
         snprintf(dims + strlen(dims), sizeof dims - strlen(dims), "%s%lld",
@@ -56,33 +60,82 @@ static void append_header(struct writer *w, const char *name, uint32_t rank,
     snprintf(text, sizeof text,
              "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],"
              "\"data_offsets\":[%zu,%zu]}",
-             w->header.size > 1 ? "," : "", name, types[w->model->dtype], dims,
+             w->header.size > 1 ? "," : "", name, types[dtype], dims,
              begin, w->data.size);
     ck_assert_ok(pnd_buffer_append_string(&w->header, text));
 }
 
-/* A tensor of numbers centre + k * step for whole k in [-63, 63]. */
+static bool is_fault(const char *fault, const char *name)
+{
+    return fault && strcmp(fault, name) == 0;
+}
+
+/* Rows as int8, and behind them their scales. */
+static void put_int8(struct writer *w, const char *name, const int64_t *shape,
+                     const float *values)
+{
+    const size_t in = (size_t)shape[1], out = (size_t)shape[0];
+    char scale_name[176];
+    size_t begin = w->data.size;
+    float *scales = malloc(out * sizeof *scales);
+    ck_assert_ptr_nonnull(scales);
+    for (size_t r = 0; r < out; r++, w->data.size += in)
+        ck_assert_uint_eq(in, pnd_quantize_int8(in, values + r * in,
+                                                (int8_t *)w->data.data +
+                                                    w->data.size,
+                                                &scales[r]));
+    append_header(w, name, PND_I8, 2, shape, begin);
+    snprintf(scale_name, sizeof scale_name, "%s.scale", name);
+    begin = w->data.size;
+    if (!is_fault(w->model->without, scale_name)) {
+        ck_assert_ok(pnd_buffer_append(&w->data, scales, out * sizeof *scales));
+        append_header(w, scale_name, PND_F32, 1, shape, begin);
+    }
+    free(scales);
+}
+
+/* Numbers centre + k * step for whole k in [-63, 63]. */
+static float *draw_values(const struct tiny_imagebind *m, const char *name,
+                          size_t count, float centre, float step)
+{
+    const bool is_gain = m->outliers && strstr(name, ".blocks.") &&
+                         strstr(name, ".norm_") && strstr(name, ".weight");
+    uint64_t state = hash_name(name, m->seed);
+    float *values = malloc(count * sizeof *values);
+    ck_assert_ptr_nonnull(values);
+    for (size_t i = 0; i < count; i++) {
+        int k = (int)(draw(&state) >> 40) % 127 - 63;
+        values[i] = centre + (float)k * step;
+        if (is_gain && i % 72 == 5)
+            values[i] *= i % 2 ? 32 : 64;
+    }
+    return values;
+}
+
 static void add(struct writer *w, const char *name, uint32_t rank,
                 const int64_t *shape, float centre, float step)
 {
     const struct tiny_imagebind *m = w->model;
     int64_t actual[PND_MAX_RANK] = {0}, count = 1;
-    if (m->without && strcmp(name, m->without) == 0)
+    if (is_fault(m->without, name))
         return;
     for (uint32_t i = 0; i < rank; i++)
         actual[i] = shape[i];
-    if (m->misshapen && strcmp(name, m->misshapen) == 0)
+    if (is_fault(m->misshapen, name))
         actual[0]++;
     for (uint32_t i = 0; i < rank; i++)
         count *= actual[i];
-    uint64_t state = hash_name(name, m->seed);
-    size_t begin = w->data.size;
+    float *values = draw_values(m, name, (size_t)count, centre, step);
+    const size_t begin = w->data.size;
     ck_assert_ok(pnd_buffer_reserve(&w->data, (size_t)count * sizeof(float)));
-    for (int64_t i = 0; i < count; i++) {
-        int k = (int)(draw(&state) >> 40) % 127 - 63;
-        put_value(w, centre + (float)k * step);
+    if (m->int8 && rank == 2 && strstr(name, ".blocks.")) {
+        put_int8(w, name, actual, values);
+    } else {
+        for (int64_t i = 0; i < count; i++)
+            put_value(w, values[i]);
+        append_header(w, name, m->dtype, rank, actual, begin);
     }
-    append_header(w, name, rank, actual, begin);
+    free(values);
 }
 
 static PND_PRINTF(6, 7) void add_named(struct writer *w, uint32_t rank,
@@ -115,7 +168,8 @@ static void add_block(struct writer *w, const char *name, uint32_t index,
     char block[96], part[128];
     const float step = find_step(d), small = 0x1p-9f;
     snprintf(block, sizeof block, "modality_trunks.%s.blocks.%u", name, index);
-    add_named(w, 2, (int64_t[]){3 * d, d}, 0, 2 * step,
+    add_named(w, 2, (int64_t[]){3 * d, d}, 0,
+              w->model->calm ? step / 2 : 2 * step,
               "%s.attn.in_proj_weight", block);
     add_named(w, 1, (int64_t[]){3 * d}, 0, small, "%s.attn.in_proj_bias",
               block);

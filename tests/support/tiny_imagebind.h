@@ -25,6 +25,10 @@ struct tiny_imagebind {
     uint32_t vocabulary;   /* rows of the text tower's table */
     enum pnd_dtype dtype;  /* of all tensors: f32, f16, bf16 */
 
+    bool int8;             /* matrices of the trunks, with their scales */
+    bool calm;             /* attention is not sharp, which rounding upsets */
+    bool outliers;         /* norms of the trunks have some large channels */
+
     /* Faults; NULL for none. */
     const char *without;   /* leave this tensor out */
     const char *extra;     /* add a vector of this name */

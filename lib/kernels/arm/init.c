@@ -5,6 +5,8 @@
 /* The generic layer's portable vectors already are NEON registers. */
 void pnd_kernels_add_arm(struct pnd_kernels *k, uint64_t cpu)
 {
-    (void)k;
-    (void)cpu;
+    if (cpu & PANDA_CPU_DOTPROD) {
+        pnd_kernels_add_dotprod_i8(k);
+        k->cpu_used |= PANDA_CPU_DOTPROD;
+    }
 }

@@ -10,15 +10,18 @@ void pnd_kernels_add_x86(struct pnd_kernels *k, uint64_t cpu)
         return;
     pnd_kernels_add_avx2(k);
     pnd_kernels_add_avx2_q8(k);
+    pnd_kernels_add_avx2_i8(k);
     k->cpu_used |= PANDA_CPU_AVX2;
 
     if (!(cpu & PANDA_CPU_AVX512))
         return;
     pnd_kernels_add_avx512(k);
+    pnd_kernels_add_avx512_i8(k);
     k->cpu_used |= PANDA_CPU_AVX512;
 
     if (!(cpu & PANDA_CPU_AVX512_VNNI))
         return;
     pnd_kernels_add_avx512_vnni(k);
+    pnd_kernels_add_vnni_i8(k);
     k->cpu_used |= PANDA_CPU_AVX512_VNNI;
 }

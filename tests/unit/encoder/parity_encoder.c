@@ -35,7 +35,8 @@ static void open_towers(void)
                                   test_fixture("weights/imagebind_tiny.pth")));
     for (int id = 0; id < PND_TOWER_COUNT; id++)
         ck_assert_ok(pnd_tower_load(&f.towers[id], ctx, f.weights, &config,
-                                    (enum pnd_tower_id)id));
+                                    (enum pnd_tower_id)id,
+                                    PANDA_PRECISION_EXACT));
 }
 
 static void close_towers(void)

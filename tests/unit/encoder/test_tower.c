@@ -21,7 +21,8 @@ static struct pnd_tower *load(struct pnd_weights **weights,
     ck_assert_ok(pnd_weights_open(weights, test_context(),
                                   tiny_imagebind_write(&m)));
     ck_assert_ok(
-        pnd_tower_load(&tower, test_context(), *weights, &config, id));
+        pnd_tower_load(&tower, test_context(), *weights, &config, id,
+                       PANDA_PRECISION_EXACT));
     return tower;
 }
 

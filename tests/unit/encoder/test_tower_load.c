@@ -31,7 +31,8 @@ static panda_status load(struct pnd_tower **tower,
     ck_assert_ok(pnd_weights_open(&weights, test_context(),
                                   tiny_imagebind_write(m)));
     panda_status status =
-        pnd_tower_load(tower, test_context(), weights, config, id);
+        pnd_tower_load(tower, test_context(), weights, config, id,
+                       PANDA_PRECISION_EXACT);
     /* Dimensions stay; the tests of this file do not run the tower. */
     pnd_weights_close(weights);
     return status;
@@ -282,7 +283,8 @@ START_TEST(test_memory)
         alloc.fail_at = n;
         ctx.alloc = alloc.alloc;
         panda_status status =
-            pnd_tower_load(&tower, &ctx, weights, &config, id);
+            pnd_tower_load(&tower, &ctx, weights, &config, id,
+                           PANDA_PRECISION_EXACT);
         if (status == PANDA_OK) {
             ck_assert_int_gt(n, 2);
             pnd_tower_free(tower);

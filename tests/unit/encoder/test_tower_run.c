@@ -37,7 +37,7 @@ static void open_tower(struct fixture *f, enum pnd_tower_id id,
     ck_assert_ok(pnd_weights_open(&f->weights, test_context(),
                                   tiny_imagebind_write(&m)));
     ck_assert_ok(pnd_tower_load(&f->tower, test_context(), f->weights, &config,
-                                id));
+                                id, PANDA_PRECISION_EXACT));
     f->dims = pnd_tower_get_dims(f->tower);
 }
 

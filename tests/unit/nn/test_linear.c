@@ -173,6 +173,36 @@ START_TEST(equals_the_formula)
 }
 END_TEST
 
+/* The ends are what they say, to the bit, for few rows and for many. */
+START_TEST(ends_follow_the_sums)
+{
+    const struct linear_case *c = &cases[_i];
+    struct linear_data d = make_data(c);
+    const struct pnd_context *ctx = test_context();
+    const size_t count = c->rows * c->out;
+    float *sums = nn_floats(count, 0), *added = nn_floats(count, 3);
+    if (d.side.rank > 0)
+        d.layer.side = &d.side;
+    float *scratch =
+        nn_floats(pnd_linear_get_scratch(ctx, &d.layer, c->rows), 0);
+    pnd_linear_run(ctx, &d.layer, c->rows, d.x, sums, scratch);
+    pnd_linear_run_end(ctx, &d.layer, c->rows, d.x, d.y, PND_END_ADD, scratch);
+    for (size_t i = 0; i < count; i++)
+        ck_assert(d.y[i] == added[i] + sums[i]);
+    pnd_linear_run_end(ctx, &d.layer, c->rows, d.x, d.y, PND_END_GELU, scratch);
+    for (size_t i = 0; i < count; i++) {
+        double x = (double)sums[i];
+        ck_assert_double_le(
+            fabs((double)d.y[i] - x * (1 + erf(x / sqrt(2))) / 2),
+            4e-7 * fmax(fabs(x), 1));
+    }
+    free(sums);
+    free(added);
+    free(scratch);
+    free_data(&d);
+}
+END_TEST
+
 START_TEST(no_rows_do_nothing)
 {
     struct linear_data d = make_data(&cases[1]);
@@ -204,6 +234,7 @@ int main(void)
     TCase *tc = tcase_create("linear");
     tcase_add_loop_test(tc, equals_the_formula, 0,
                         (int)(sizeof cases / sizeof *cases));
+    tcase_add_loop_test(tc, ends_follow_the_sums, 0, 18);
     tcase_add_test(tc, no_rows_do_nothing);
     tcase_add_test(tc, scratch_grows_with_rows);
     suite_add_tcase(suite, tc);
