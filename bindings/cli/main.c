@@ -17,6 +17,7 @@ static const struct {
     {"tokenize", command_tokenize, "turn text into the decoder's tokens"},
     {"convert", command_convert, "make one file of a model, or a smaller one"},
     {"info", command_info, "say what model files hold"},
+    {"bench", command_bench, "measure this machine"},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)

@@ -159,10 +159,12 @@ class Embed(Temporary):
                      ["embed", *IMAGEBIND, "--depth-sensor", "eye",
                       "--depth", "x"],
                      ["chat"], ["chat", *DECODER, "--json"], ["tokenize"],
-                     ["info"]):
+                     ["info"], ["bench", "nothing"],
+                     ["bench", "--threads", "x"]):
             self.assertEqual(run(*args).returncode, 2, args)
         for args in (["--help"], ["embed", "--help"], ["chat", "--help"],
                      ["tokenize", "--help"], ["info", "--help"],
+                     ["bench", "--help"],
                      ["--version"]):
             result = run(*args)
             self.assertEqual(result.returncode, 0, args)

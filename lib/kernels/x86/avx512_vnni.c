@@ -3,16 +3,23 @@
 #include "kernels/layers.h"
 #include "kernels/x86/vq_vnni.h"
 
-#include "kernels/x86/q8_dot.h"
+#include "kernels/x86/q8_panel.h"
 
-#define PRODUCT(dtype, type)                                               \
-    static void product_##type(size_t m, size_t n, size_t k,               \
+/* From so many rows on a panel pays. */
+#define PANEL_ROWS 6
+
+#define PRODUCT(dtype, type)                                                \
+    PANEL_UNPACK(type)                                                      \
+    static void product_##type(size_t m, size_t n, size_t k,                \
                                const struct pnd_q8_block *a, const void *w, \
-                               size_t row_bytes, float *y, size_t ldy,     \
-                               float *scratch)                             \
-    {                                                                      \
-        (void)scratch;                                                     \
-        q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);          \
+                               size_t row_bytes, float *y, size_t ldy,      \
+                               float *scratch)                              \
+    {                                                                       \
+        if (m < PANEL_ROWS)                                                 \
+            q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);       \
+        else                                                                \
+            q8_panels(format_##type, unpack_##type, m, n, k, a, w,          \
+                      row_bytes, y, ldy, scratch);                          \
     }
 
 FOR_Q8_FORMATS(PRODUCT)

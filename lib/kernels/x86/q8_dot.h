@@ -12,9 +12,10 @@
 
 #define Q8_ROWS 4
 
-/* Sums over a row of weights, of each row of activations. */
+/* Sums over a row of weights, of each row of activations: two in turn, so that
+ * an addition need not wait for the one before. */
 struct q8_sums {
-    vf codes[Q8_ROWS], offsets[Q8_ROWS];
+    vf codes[Q8_ROWS][2], offsets[Q8_ROWS];
 };
 
 /* The next unit: 256 elements. */
@@ -45,8 +46,9 @@ ALWAYS_INLINE void q8_add_unit(struct q8_format f, size_t m,
             vq other = vq_load(x[r * stride].codes + part * 32 * VQ_ROWS);
             vf dots = f.is_signed ? vq_dot_signed(codes, other)
                                   : vq_dot(codes, other);
-            sums->codes[r] = vf_fma(dots, vq_spread(scales[r], part),
-                                    sums->codes[r]);
+            sums->codes[r][part % 2] =
+                vf_fma(dots, vq_spread(scales[r], part),
+                       sums->codes[r][part % 2]);
         }
     }
 }
@@ -57,7 +59,7 @@ ALWAYS_INLINE void q8_dot(struct q8_format f, size_t m, size_t k,
                           size_t stride, float *y, size_t ldy)
 {
     const size_t unit_bytes = 256 / f.block * f.bytes;
-    struct q8_sums sums = {{{0}}, {{0}}};
+    struct q8_sums sums = {{{{0}}}, {{0}}};
     for (; k >= 256; k -= 256, w += unit_bytes, x++)
         q8_add_unit(f, m, w, x, stride, &sums);
     if (k > 0) { /* not beyond the row's end */
@@ -67,7 +69,8 @@ ALWAYS_INLINE void q8_dot(struct q8_format f, size_t m, size_t k,
     }
     UNROLL
     for (size_t r = 0; r < m; r++)
-        y[r * ldy] = vf_sum(sums.codes[r] + sums.offsets[r]);
+        y[r * ldy] = vf_sum((sums.codes[r][0] + sums.codes[r][1]) +
+                            sums.offsets[r]);
 }
 
 ALWAYS_INLINE void q8_dots(struct q8_format f, size_t m, size_t n, size_t k,

@@ -1,0 +1,195 @@
+/* SPDX-FileCopyrightText: the libpandagpt authors
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+#if defined(__x86_64__)
+#  include <immintrin.h>
+#endif
+
+/* What the machine can do at best, by loops that do nothing else. */
+
+#define MAX_THREADS 1024
+
+typedef uint64_t words __attribute__((vector_size(64)));
+typedef float floats __attribute__((vector_size(64)));
+
+struct share {
+    void (*work)(const struct share *share);
+    const unsigned char *memory;
+    size_t size;
+};
+
+static atomic_uint_fast64_t sink; /* so that no work can be left out */
+
+static void read_all(const struct share *share)
+{
+    words sums[4] = {{0}};
+    for (size_t i = 0; i + sizeof sums <= share->size; i += sizeof sums) {
+        for (size_t j = 0; j < 4; j++) {
+            words w;
+            memcpy(&w, share->memory + i + j * sizeof w, sizeof w);
+            sums[j] |= w;
+        }
+    }
+    words sum = (sums[0] | sums[1]) | (sums[2] | sums[3]);
+    atomic_fetch_xor(&sink, sum[0] ^ sum[3] ^ sum[7]);
+}
+
+static void *thread_main(void *argument)
+{
+    const struct share *share = argument;
+    share->work(share);
+    return NULL;
+}
+
+/* Seconds of `work` on all threads, the caller's included. */
+static double run_threads(void (*work)(const struct share *),
+                          const unsigned char *memory, size_t size,
+                          uint32_t threads)
+{
+    static struct share shares[MAX_THREADS];
+    static pthread_t ids[MAX_THREADS];
+    uint32_t started = 1;
+    if (threads > MAX_THREADS)
+        threads = MAX_THREADS;
+    const size_t each = size / threads / 64 * 64;
+    double begin = bench_now();
+    for (uint32_t i = 0; i < threads; i++)
+        shares[i] = (struct share){work, memory + i * each, each};
+    for (; started < threads; started++) {
+        if (pthread_create(&ids[started], NULL, thread_main,
+                           &shares[started]) != 0)
+            break;
+    }
+    for (uint32_t i = started; i < threads; i++)
+        work(&shares[i]);
+    work(&shares[0]);
+    for (uint32_t i = 1; i < started; i++)
+        pthread_join(ids[i], NULL);
+    return bench_now() - begin;
+}
+
+double bench_read_speed(const void *memory, size_t size, uint32_t threads)
+{
+    return 1e-9 * (double)size / run_threads(read_all, memory, size, threads);
+}
+
+#define ROUNDS (1 << 20)
+#define CHAINS 12 /* hide the latency of one */
+
+
+static void f32_portable(const struct share *share)
+{
+    floats sums[4] = {{0}}, a = {1.5f}, b = {0.25f};
+    (void)share;
+    for (int i = 0; i < ROUNDS; i++) {
+        for (int j = 0; j < 4; j++)
+            sums[j] = a * b + sums[j];
+    }
+    atomic_fetch_xor(&sink, (uint64_t)(sums[0][0] + sums[3][1]));
+}
+
+static void int8_portable(const struct share *share)
+{
+    uint32_t sum = 0;
+    (void)share;
+    for (uint32_t i = 0; i < ROUNDS; i++)
+        sum += (uint32_t)((int8_t)i * (int8_t)(i >> 8));
+    atomic_fetch_xor(&sink, sum);
+}
+
+#if defined(__x86_64__)
+
+/* Each loop's sums stay in registers: 12 names, as an array would be kept in
+ * memory by some compilers. */
+#define TWELVE(step)                                                     \
+    step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7)      \
+    step(8) step(9) step(10) step(11)
+
+#define PEAK_LOOP(name, isa, type, zero, step, fold)          \
+    __attribute__((target(isa))) static void name(            \
+        const struct share *share)                            \
+    {                                                         \
+        type a = zero, b = zero;                              \
+        (void)share;                                          \
+        __asm__ volatile("" : "+v"(a), "+v"(b));              \
+        TWELVE(DECLARE_##name)                                \
+        for (int i = 0; i < ROUNDS; i++) {                    \
+            TWELVE(step)                                      \
+        }                                                     \
+        type sum = s0;                                        \
+        TWELVE(fold)                                          \
+        union {                                               \
+            type v;                                           \
+            uint64_t words[sizeof(type) / 8];                 \
+        } u = {sum};                                          \
+        atomic_fetch_xor(&sink, u.words[0]);                  \
+    }
+
+#define DECLARE_f32_avx512(n) __m512 s##n = a;
+#define DECLARE_f32_avx2(n) __m256 s##n = a;
+#define DECLARE_int8_vnni(n) __m512i s##n = a;
+#define DECLARE_int8_avx2(n) __m256i s##n = a;
+#define F32_512(n) s##n = _mm512_fmadd_ps(a, b, s##n);
+#define F32_512_FOLD(n) sum = _mm512_add_ps(sum, s##n);
+#define F32_256(n) s##n = _mm256_fmadd_ps(a, b, s##n);
+#define F32_256_FOLD(n) sum = _mm256_add_ps(sum, s##n);
+#define INT8_512(n) s##n = _mm512_dpbusd_epi32(s##n, a, b);
+#define INT8_512_FOLD(n) sum = _mm512_or_si512(sum, s##n);
+#define INT8_256(n)                                                    \
+    s##n = _mm256_add_epi32(                                           \
+        s##n, _mm256_madd_epi16(_mm256_maddubs_epi16(s##n, b), a));
+#define INT8_256_FOLD(n) sum = _mm256_or_si256(sum, s##n);
+
+PEAK_LOOP(f32_avx512, "avx512f", __m512, _mm512_setzero_ps(), F32_512,
+          F32_512_FOLD)
+PEAK_LOOP(f32_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), F32_256,
+          F32_256_FOLD)
+PEAK_LOOP(int8_vnni, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512(),
+          INT8_512, INT8_512_FOLD)
+PEAK_LOOP(int8_avx2, "avx2", __m256i, _mm256_setzero_si256(), INT8_256,
+          INT8_256_FOLD)
+
+#endif
+
+/* Best of a few runs of `steps` multiply-adds each. */
+static double measure(void (*work)(const struct share *), double steps,
+                      uint32_t threads)
+{
+    double best = 0;
+    for (int i = 0; i < 5; i++) {
+        double seconds = run_threads(work, NULL, 0, threads);
+        double speed = 2e-9 * steps * ROUNDS * threads / seconds;
+        best = speed > best ? speed : best;
+    }
+    return best;
+}
+
+double bench_f32_peak(uint64_t cpu, uint32_t threads)
+{
+#if defined(__x86_64__)
+    if (cpu & PANDA_CPU_AVX512)
+        return measure(f32_avx512, 16.0 * CHAINS, threads);
+    if (cpu & PANDA_CPU_AVX2)
+        return measure(f32_avx2, 8.0 * CHAINS, threads);
+#endif
+    (void)cpu;
+    return measure(f32_portable, 16.0 * 4, threads);
+}
+
+double bench_int8_peak(uint64_t cpu, uint32_t threads)
+{
+#if defined(__x86_64__)
+    if (cpu & PANDA_CPU_AVX512_VNNI)
+        return measure(int8_vnni, 64.0 * CHAINS, threads);
+    if (cpu & PANDA_CPU_AVX2)
+        return measure(int8_avx2, 32.0 * CHAINS, threads);
+#endif
+    (void)cpu;
+    return measure(int8_portable, 1, threads);
+}
