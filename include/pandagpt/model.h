@@ -253,7 +253,8 @@ enum {
  *  @param tokens filled with at most `capacity` ids; may be NULL when 0
  *  @param count gives the number of ids of the text, whatever the capacity
  *  @param text borrows UTF-8, `length` bytes; bytes that are not UTF-8 become
- *         U+FFFD
+ *         U+FFFD: as many as begin a character one together (each its own with
+ *         a SentencePiece vocabulary)
  *  @return PANDA_OK; PANDA_E_ARGUMENT when `capacity` is below `*count` (call
  *          again with room); PANDA_E_UNSUPPORTED without a vocabulary
  *  Thread safety: any thread.

@@ -27,6 +27,28 @@ size_t pnd_utf8_measure(const char *s, size_t length)
     return size;
 }
 
+bool pnd_utf8_is_open(const char *s, size_t length)
+{
+    /* One of the two continues any beginning that has a continuation. */
+    static const char fill[] = {'\x80', '\xbf'};
+    for (int i = 0; i < 2; i++) {
+        char whole[4];
+        memset(whole, fill[i], sizeof whole);
+        memcpy(whole, s, length);
+        if (pnd_utf8_measure(whole, sizeof whole) > length)
+            return true;
+    }
+    return false;
+}
+
+size_t pnd_utf8_measure_broken(const char *s, size_t length)
+{
+    size_t broken = 1;
+    while (broken < 3 && broken < length && pnd_utf8_is_open(s, broken + 1))
+        broken++;
+    return broken;
+}
+
 struct pnd_shown pnd_show(const char *s, size_t length)
 {
     struct pnd_shown shown;

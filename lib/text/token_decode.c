@@ -20,31 +20,13 @@ static panda_status give(struct pnd_stream *s, const void *text, size_t size,
     return pnd_buffer_append(out, text, size);
 }
 
-/* Whether more bytes may make a character of these, which are less than one. */
-static bool is_open(const uint8_t *bytes, uint32_t size)
-{
-    /* One of the two continues any beginning that has a continuation. */
-    static const uint8_t fill[] = {0x80, 0xbf};
-    for (int i = 0; i < 2; i++) {
-        uint8_t whole[4];
-        memset(whole, fill[i], sizeof whole);
-        memcpy(whole, bytes, size);
-        if (pnd_utf8_measure((const char *)whole, sizeof whole) > size)
-            return true;
-    }
-    return false;
-}
-
 /* Bytes at the front that one U+FFFD stands for: SentencePiece replaces each,
  * HF's byte-level decoder as many as begin a character. */
 static size_t measure_broken(const struct pnd_stream *s)
 {
-    uint32_t length = 1;
-    if (s->tokenizer->kind == PND_TOKENIZER_BPE) {
-        while (length < s->pending_size && is_open(s->pending, length + 1))
-            length++;
-    }
-    return length;
+    return s->tokenizer->kind == PND_TOKENIZER_BPE
+        ? pnd_utf8_measure_broken((const char *)s->pending, s->pending_size)
+        : 1;
 }
 
 /* Give the characters that are whole. What cannot belong to one becomes U+FFFD,
@@ -59,7 +41,8 @@ static panda_status give_pending(struct pnd_stream *s, bool at_end,
         if (length > 0) {
             status = give(s, s->pending, length, out);
         } else {
-            if (!at_end && is_open(s->pending, s->pending_size))
+            if (!at_end && pnd_utf8_is_open((const char *)s->pending,
+                                            s->pending_size))
                 break;
             status = give(s, PND_REPLACEMENT, PND_REPLACEMENT_SIZE, out);
             length = measure_broken(s);

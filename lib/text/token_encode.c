@@ -133,7 +133,8 @@ static panda_status take_stretch(void *user, const uint8_t *text, size_t size,
                            take_late_stretch, user);
 }
 
-/* The text with U+FFFD for each byte that is not UTF-8. */
+/* The text with U+FFFD for what is not UTF-8, as the decoders do it whose
+ * strings HF's tokenizers get. (SentencePiece replaces each byte.) */
 static panda_status append_repaired(struct pnd_buffer *out,
                                     const uint8_t *text, size_t size)
 {
@@ -145,7 +146,9 @@ static panda_status append_repaired(struct pnd_buffer *out,
         else
             status = pnd_buffer_append(out, PND_REPLACEMENT,
                                        PND_REPLACEMENT_SIZE);
-        at += length ? length : 1;
+        at += length ? length
+                     : pnd_utf8_measure_broken((const char *)text + at,
+                                               size - at);
     }
     return status;
 }

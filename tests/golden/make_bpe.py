@@ -144,4 +144,5 @@ def main():
         .replace("],[", "],\n[").replace("},{", "},\n{") + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

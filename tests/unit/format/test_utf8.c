@@ -43,6 +43,39 @@ START_TEST(characters_are_measured)
 }
 END_TEST
 
+/* Bytes that Python's decoder replaces by one U+FFFD. */
+static const struct {
+    const char *text;
+    size_t broken;
+    bool open;
+} beginnings[] = {
+    {"\xff", 1, false},
+    {"\x80", 1, false},
+    {"\xc3", 1, true},
+    {"\xc3" "b", 1, false},
+    {"\xe2\x96", 2, true},
+    {"\xe2\x96" "b", 2, false},
+    {"\xe2\xe2\x96", 1, false},
+    {"\xe0\x80\xaf", 1, false}, /* overlong */
+    {"\xed\xa0\x80", 1, false}, /* a surrogate */
+    {"\xf0\x9f\x98", 3, true},
+    {"\xf0\x9f\x98 ", 3, false},
+    {"\xf4\x8f\xbf\x20", 3, false},
+    {"\xf4\x90\x80\x80", 1, false}, /* above 10FFFF */
+    {"\xf8\x88\x80\x80", 1, false},
+};
+
+START_TEST(broken_characters_are_measured)
+{
+    const char *text = beginnings[_i].text;
+    const size_t length = strlen(text);
+    ck_assert_uint_eq(pnd_utf8_measure_broken(text, length),
+                      beginnings[_i].broken);
+    if (length < 4)
+        ck_assert_int_eq(pnd_utf8_is_open(text, length), beginnings[_i].open);
+}
+END_TEST
+
 START_TEST(shown_text_is_printable_and_short)
 {
     char text[400];
@@ -70,6 +103,8 @@ int main(void)
     TCase *tc = tcase_create("utf8");
     tcase_add_loop_test(tc, characters_are_measured, 0,
                         sizeof characters / sizeof *characters);
+    tcase_add_loop_test(tc, broken_characters_are_measured, 0,
+                        sizeof beginnings / sizeof *beginnings);
     tcase_add_test(tc, shown_text_is_printable_and_short);
     suite_add_tcase(suite, tc);
     return test_run(suite);

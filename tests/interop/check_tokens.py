@@ -1,0 +1,218 @@
+# SPDX-FileCopyrightText: the libpandagpt authors
+# SPDX-License-Identifier: Apache-2.0
+"""Token ids by us, by HF's tokenizers or sentencepiece, and by llama.cpp, of
+the same texts by the same vocabulary: SmolLM2's, and ones trained here for each
+of the ways to split text and for LLaMA's settings.
+
+HF's tokenizers and sentencepiece are what models were trained with: any
+difference from them is a fault. llama.cpp's are told."""
+import io
+import json
+import pathlib
+import sys
+import time
+
+import gguf
+import sentencepiece
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
+
+import models as files
+import panda
+import peer_llama
+import strings
+
+sys.path.append(str(pathlib.Path(__file__).parents[1] / "golden"))
+from make_bpe import WAYS  # noqa: E402, the published ways to split
+
+CONTROL, USER = 3, 4
+SPECIAL = "<|endoftext|>"
+
+
+def count_wrong(name, texts, get_ours, get_theirs, peer, limit=3):
+    """Prints the first few differences; how many there are."""
+    wrong = 0
+    for text in texts:
+        ours, theirs = get_ours(text), get_theirs(text)
+        if ours == theirs:
+            continue
+        wrong += 1
+        if wrong <= limit:
+            at = next((i for i, pair in enumerate(zip(ours, theirs))
+                       if pair[0] != pair[1]), min(len(ours), len(theirs)))
+            print(f"  {name}, {peer}: {text[:60]!r}... at token {at}: "
+                  f"{ours[at:at + 5]} here, {theirs[at:at + 5]} there")
+    print(f"{name}: {len(texts) - wrong} of {len(texts)} texts as {peer}",
+          flush=True)
+    return wrong
+
+
+def make_hf(tokens, types, merges, way, ignore_merges=False):
+    """HF's tokenizer of a GGUF file's lists."""
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    pairs = [tuple(line.split(" ")) for line in merges]
+    tokenizer = Tokenizer(models.BPE(vocabulary, pairs,
+                                     ignore_merges=ignore_merges))
+    tokenizer.pre_tokenizer = WAYS[way]
+    for token, kind in zip(tokens, types):
+        if kind == CONTROL:
+            tokenizer.add_special_tokens([AddedToken(token, normalized=False)])
+        elif kind == USER:
+            tokenizer.add_tokens([AddedToken(token, normalized=False)])
+    return tokenizer
+
+
+def compare_bpe(name, ours, hf, peer, texts):
+    """With special tokens in the text as such, and as text."""
+    wrong = 0
+    for flags, plain in ((panda.PARSE_SPECIAL, False), (0, True)):
+        hf.encode_special_tokens = plain
+        label = name + (", plain" if plain else "")
+        wrong += count_wrong(label, texts,
+                             lambda t, f=flags: ours.tokenize(t, f),
+                             lambda t: hf.encode(t).ids, "HF tokenizers")
+        if peer:
+            count_wrong(label, texts, lambda t, f=flags: ours.tokenize(t, f),
+                        lambda t, p=plain: peer.tokenize(t, not p),
+                        "llama.cpp")
+    return wrong
+
+
+def check_smollm2(library, folder, texts):
+    path = files.fetch(folder)
+    fields = gguf.GGUFReader(path).fields
+    hf = make_hf(*(fields[f"tokenizer.ggml.{key}"].contents()
+                   for key in ("tokens", "token_type", "merges")), "smollm")
+    ours, peer = library.open(tokenizer=path), peer_llama.Model(path, 1, True)
+    wrong = compare_bpe("SmolLM2", ours, hf, peer, texts)
+    damaged = strings.make_bytes()
+    wrong += count_wrong("SmolLM2, not UTF-8", damaged,
+                         lambda b: ours.tokenize(b, panda.PARSE_SPECIAL),
+                         lambda b: hf.encode(b.decode("utf-8", "replace")).ids,
+                         "HF tokenizers after Python's decoding")
+    wrong += check_long_runs("SmolLM2", ours)
+    ours.close()
+    peer.close()
+    return wrong
+
+
+def check_long_runs(name, model):
+    """A long run of one character must not take quadratic time."""
+    slowest = 0
+    for character in ("a", " ", "é", "1", "="):
+        start = time.process_time()
+        model.tokenize(character * (1 << 20))
+        slowest = max(slowest, time.process_time() - start)
+    print(f"{name}: a run of 1 Mi characters in at most {slowest:.2f} s")
+    return int(slowest > 1)
+
+
+def train_bpe(way, texts):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = WAYS[way]
+    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(
+        vocab_size=6000, special_tokens=[SPECIAL], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        max_token_length=64))
+    tokenizer.add_special_tokens(["<|im_start|>", "[INST]"])
+    return tokenizer
+
+
+def write_vocabulary(path, model, tokens, types, **lists):
+    """A GGUF that holds nothing but a vocabulary."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tokenizer_model(model)
+    writer.add_token_list(tokens)
+    writer.add_token_types(types)
+    if "merges" in lists:
+        writer.add_tokenizer_pre(lists["pre"])
+        writer.add_token_merges(lists["merges"])
+        writer.add_bos_token_id(0)
+        writer.add_eos_token_id(0)
+    else:
+        writer.add_token_scores(lists["scores"])
+        writer.add_bos_token_id(1)
+        writer.add_eos_token_id(2)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+
+
+def check_way(library, folder, way, texts):
+    """One way to split, from a tokenizer.json and from a GGUF vocabulary."""
+    hf = train_bpe(way, texts[:600])
+    path = folder / f"{way}.json"
+    hf.save(str(path))
+    ours = library.open(tokenizer=path)
+    wrong = compare_bpe(f"{way} (tokenizer.json)", ours, hf, None, texts)
+    ours.close()
+    by_id = sorted(hf.get_vocab().items(), key=lambda item: item[1])
+    tokens = [token for token, _ in by_id]
+    added = hf.get_added_tokens_decoder()
+    types = [CONTROL if i in added else 1 for i in range(len(tokens))]
+    merges = [pair if isinstance(pair, str) else " ".join(pair)
+              for pair in json.loads(hf.to_str())["model"]["merges"]]
+    path = folder / f"{way}.gguf"
+    write_vocabulary(path, "gpt2", tokens, types, merges=merges, pre=way)
+    hf = make_hf(tokens, types, merges, way, way in ("llama-bpe", "tekken"))
+    ours, peer = library.open(tokenizer=path), peer_llama.Model(path, 1, True)
+    wrong += compare_bpe(f"{way} (GGUF)", ours, hf, peer, texts)
+    ours.close()
+    peer.close()
+    return wrong
+
+
+def train_sentencepiece(texts):
+    """A model file with LLaMA's settings."""
+    lines = [line for text in texts for line in text.split("\n")
+             if 0 < len(line) < 500 and "\x00" not in line]
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=model, vocab_size=4000,
+        model_type="bpe", byte_fallback=True, split_digits=True,
+        allow_whitespace_only_pieces=True, character_coverage=0.995,
+        normalization_rule_name="identity", add_dummy_prefix=True,
+        remove_extra_whitespaces=False, minloglevel=2, num_threads=1)
+    return model.getvalue()
+
+
+def get_kind(pieces, i):
+    return 2 if pieces.IsUnknown(i) else CONTROL if pieces.IsControl(i) \
+        else 6 if pieces.IsByte(i) else 1
+
+
+def check_sentencepiece(library, folder, texts):
+    data = train_sentencepiece(texts[:1500])
+    (folder / "tokenizer.model").write_bytes(data)
+    pieces = sentencepiece.SentencePieceProcessor(model_proto=data)
+    count = pieces.GetPieceSize()
+    write_vocabulary(
+        folder / "llama.gguf", "llama",
+        [pieces.IdToPiece(i) for i in range(count)],
+        [get_kind(pieces, i) for i in range(count)],
+        scores=[pieces.GetScore(i) for i in range(count)])
+    wrong = 0
+    for name in ("tokenizer.model", "llama.gguf"):
+        ours = library.open(tokenizer=folder / name)
+        wrong += count_wrong(name, texts, ours.tokenize, pieces.EncodeAsIds,
+                             "sentencepiece")
+        wrong += count_wrong(f"{name}, not UTF-8", strings.make_bytes(),
+                             ours.tokenize, pieces.EncodeAsIds,
+                             "sentencepiece")
+        wrong += check_long_runs(name, ours)
+        ours.close()
+    ours = library.open(tokenizer=folder / "llama.gguf")
+    peer = peer_llama.Model(folder / "llama.gguf", 1, True)
+    count_wrong("llama.gguf", texts, ours.tokenize, peer.tokenize, "llama.cpp")
+    ours.close()
+    peer.close()
+    return wrong
+
+
+def check(library, folder):
+    texts = strings.make_strings()
+    folder = pathlib.Path(folder)
+    wrong = check_smollm2(library, folder, texts)
+    for way in WAYS:
+        wrong += check_way(library, folder, way, texts)
+    wrong += check_sentencepiece(library, folder, texts)
+    return wrong == 0

