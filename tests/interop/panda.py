@@ -11,6 +11,7 @@ import numpy as np
 
 END, E_ARGUMENT = 1, -10
 GREEDY = 2
+AUTO, EXACT = 0, 1  # precision
 BOS, PARSE_SPECIAL = 1, 2
 
 
@@ -30,7 +31,9 @@ class ModelOptions(ctypes.Structure):
                 ("clip_vocab", c_char_p), ("decoder", c_char_p),
                 ("tokenizer", c_char_p), ("adapter", c_char_p),
                 ("lora_mode", c_int32), ("lora_alpha", c_float),
-                ("progress", c_void_p), ("progress_user", c_void_p)]
+                ("progress", c_void_p), ("progress_user", c_void_p),
+                ("precision", c_int32), ("source_count", c_uint32),
+                ("sources", c_void_p)]
 
 
 class DecoderOptions(ctypes.Structure):
@@ -95,20 +98,21 @@ class Library:
     def get_version(self):
         return self.dll.panda_version_get_string().decode()
 
-    def open(self, **paths):
+    def open(self, precision=AUTO, **paths):
         """Model of decoder=PATH, or tokenizer=PATH alone."""
-        return Model(self, paths)
+        return Model(self, precision, paths)
 
     def close(self):
         self.dll.panda_runtime_destroy(self.runtime)
 
 
 class Model:
-    def __init__(self, library, paths):
+    def __init__(self, library, precision, paths):
         self.library, self.handle = library, c_void_p()
         paths = {key: str(path).encode() for key, path in paths.items()}
+        options = sized(ModelOptions, precision=precision, **paths)
         library.call("model_open", byref(self.handle), library.runtime,
-                     byref(sized(ModelOptions, **paths)))
+                     byref(options))
         self.info = sized(ModelInfo)
         library.call("model_get_info", self.handle, byref(self.info))
 
