@@ -302,6 +302,7 @@ void set_model_options(panda_model_options *options,
 {
     panda_model_options_init(options, sizeof *options);
     options->bundle = args->bundle;
+    options->parts = args->parts;
     options->modalities = args->modalities;
     options->imagebind = args->imagebind;
     options->imagebind_config = args->imagebind_config;

@@ -24,6 +24,7 @@ struct model_args {
     const char *decoder, *tokenizer, *adapter;
     float lora_alpha;
     uint32_t modalities; /* to load; 0: all */
+    uint32_t parts;      /* of the bundle; 0: all */
     uint32_t threads;
     uint64_t cpu_mask;
     panda_precision precision;

@@ -192,6 +192,9 @@ int command_embed(int argc, char **argv)
     for (size_t i = 0; i < args.media.count; i++)
         args.model.modalities |=
             PANDA_MODALITY_BIT(args.media.items[i].modality);
+    args.model.parts = PANDA_PART_ENCODERS;
+    if (args.model.modalities & PANDA_MODALITY_BIT(PANDA_MODALITY_TEXT))
+        args.model.parts |= PANDA_PART_CLIP_VOCAB;
     if (!open_model(&runtime, &model, &args.model))
         return EXIT_FAILED;
     code = embed_all(&args, model);

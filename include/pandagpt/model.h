@@ -118,6 +118,9 @@ typedef struct panda_model_options {
     const panda_model_source *sources;
     const char *bundle; /**< a file of panda_convert: any of the parts above,
                              each of which may come only once */
+    uint32_t parts;     /**< PANDA_PART_* bits to open of `bundle`; default
+                             all that it has */
+    uint32_t reserved;  /**< 0 */
 } panda_model_options;
 
 /** Fill `options` with defaults and `struct_size`.

@@ -7,6 +7,7 @@
 #include "api/check.h"
 #include "api/model_parts.h"
 #include "api/options.h"
+#include "convert/delta.h"
 #include "convert/importance.h"
 #include "convert/sources.h"
 #include "format/bundle.h"
@@ -120,6 +121,75 @@ static panda_status load_all(const panda_model *model)
     return status;
 }
 
+/* What a delta is added to. */
+struct base {
+    const char *path; /* NULL: there is no delta */
+    struct pnd_weights *weights;
+};
+
+/* The base is checked as a decoder, and against the delta, which the model was
+ * opened with. */
+static panda_status open_base(struct base *base, const panda_model *model)
+{
+    const struct pnd_context *ctx = &model->runtime->context;
+    struct pnd_llama_config config = {0};
+    struct pnd_llama *llama = NULL;
+    panda_status status;
+    PND_TRY(pnd_weights_open(&base->weights, ctx, base->path));
+    if (!pnd_weights_get_gguf(base->weights)) {
+        PND_TRY(pnd_llama_config_open(&config, ctx, base->path));
+        PND_TRY(pnd_llama_load(&llama, ctx, base->weights, &config, NULL));
+    }
+    PND_TRY(pnd_delta_check(base->weights, &config, model->decoder_weights,
+                            &pnd_llama_get_dims(model->llama)->config));
+out:
+    pnd_llama_free(llama);
+    return status;
+}
+
+/* A delta without a vocabulary has the base's; v0's one token more is [PAD]. */
+static panda_status complete_vocabulary(panda_model *model, const char *path)
+{
+    const uint32_t rows = pnd_llama_get_dims(model->llama)->config.vocab_size;
+    if (model->tokenizer ||
+        pnd_path_get_kind(NULL, path) != PND_PATH_DIRECTORY)
+        return PANDA_OK;
+    panda_status status = pnd_model_open_tokenizer(model, path, NULL, true);
+    if (status == PANDA_OK && model->tokenizer &&
+        pnd_tokenizer_get_size(model->tokenizer) + 1 == rows)
+        status = pnd_tokenizer_add(model->tokenizer, "[PAD]");
+    return status;
+}
+
+/* Open all sources and check that they fit together. */
+static panda_status open_sources(panda_model **model, struct base *base,
+                                 panda_runtime *runtime,
+                                 const panda_convert_options *o,
+                                 panda_model_options files)
+{
+    panda_status status;
+    files.struct_size = sizeof files;
+    if (files.lora_mode != PANDA_LORA_OFF)
+        files.lora_mode = PANDA_LORA_SIDE; /* merging is done in writing */
+    if (o->decoder_delta) {
+        if (!files.decoder)
+            return pnd_fail(PANDA_E_ARGUMENT,
+                            "panda_convert_options: decoder_delta is %s, but "
+                            "the model names no decoder to add it to",
+                            o->decoder_delta);
+        base->path = files.decoder;
+        files.decoder = o->decoder_delta;
+    }
+    PND_TRY(panda_model_open(model, runtime, &files));
+    PND_TRY(load_all(*model));
+    if (base->path) {
+        PND_TRY(open_base(base, *model));
+        PND_TRY(complete_vocabulary(*model, base->path));
+    }
+out:
+    return status;
+}
+
 panda_status panda_convert(panda_runtime *runtime,
                            const panda_convert_options *options)
 {
@@ -129,20 +199,17 @@ panda_status panda_convert(panda_runtime *runtime,
     panda_convert_options o;
     panda_model_options files;
     panda_model *model = NULL;
+    struct base base = {0};
     struct pnd_convert_sources sources = {0};
     panda_status status;
     PND_TRY(pnd_options_read(&o, sizeof o, options, "panda_convert_options"));
     PND_TRY(check_options(&o));
     PND_TRY(pnd_options_read(&files, sizeof files, o.model,
                              "panda_model_options"));
-    const panda_lora_mode lora_mode = files.lora_mode;
-    files.struct_size = sizeof files;
-    if (files.lora_mode != PANDA_LORA_OFF)
-        files.lora_mode = PANDA_LORA_SIDE; /* merging is done in writing */
-    PND_TRY(panda_model_open(&model, runtime, &files));
-    PND_TRY(load_all(model));
-    files.lora_mode = lora_mode;
+    PND_TRY(open_sources(&model, &base, runtime, &o, files));
     PND_TRY(choose_sources(&sources, model, &o, &files));
+    if (sources.decoder)
+        sources.base = base.weights;
     if (o.importance && sources.decoder)
         PND_TRY(pnd_importance_open(&sources.importance, &runtime->context,
                                     o.importance));
@@ -150,6 +217,7 @@ panda_status panda_convert(panda_runtime *runtime,
                               o.progress_user));
 out:
     pnd_weights_close(sources.importance);
+    pnd_weights_close(base.weights);
     panda_model_close(model);
     return status;
 }

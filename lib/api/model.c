@@ -8,11 +8,14 @@
 #include "api/model_parts.h"
 #include "api/options.h"
 #include "api/sources.h"
+#include "decoder/llama_weights.h"
 #include "format/bundle.h"
 #include "format/gzip.h"
 
 /* Beyond any vocabulary that the text frontend would accept. */
 #define MAX_MERGES_BYTES (64u << 20)
+
+#define ALL_PARTS (2 * PANDA_PART_CLIP_VOCAB - 1)
 
 panda_status panda_model_options_init(panda_model_options *options,
                                       uint32_t struct_size)
@@ -184,9 +187,8 @@ static panda_status find_tokenizer(char **out, const struct pnd_context *ctx,
     return PANDA_OK;
 }
 
-/* From a file, or from a folder that may have none when it is `optional`. */
-static panda_status open_tokenizer(panda_model *model, const char *path,
-                                   const char *folder, bool optional)
+panda_status pnd_model_open_tokenizer(panda_model *model, const char *path,
+                                      const char *folder, bool optional)
 {
     const struct pnd_context *ctx = &model->context;
     char *found = NULL;
@@ -240,6 +242,22 @@ static panda_status check_vocabulary(const panda_model *model, const char *path)
                     path, pieces, rows);
 }
 
+/* LoRA that is part of the matrices must not be added once more. */
+static panda_status check_merged(const struct pnd_gguf *gguf,
+                                 const struct pnd_lora_options *lora)
+{
+    struct pnd_bundle_lora said;
+    panda_status status = pnd_bundle_read_lora(&said, gguf);
+    if (status < 0 || !said.merged || lora->mode == PANDA_LORA_OFF ||
+        !lora->weights || !pnd_lora_is_in(lora->weights))
+        return status;
+    return pnd_fail(PANDA_E_ARGUMENT,
+                    "%s: LoRA of rank %u is part of this decoder's matrices, "
+                    "and %s has LoRA, too; open one without it",
+                    pnd_gguf_get_path(gguf), said.rank,
+                    pnd_weights_get_path(lora->weights));
+}
+
 static panda_status open_decoder(panda_model *model,
                                  const panda_model_options *o,
                                  const struct pnd_lora_options *lora)
@@ -259,6 +277,8 @@ static panda_status open_decoder(panda_model *model,
         goto out;
     }
     if (gguf)
+        PND_TRY(check_merged(gguf, lora));
+    if (gguf)
         PND_TRY(pnd_llama_config_read(&config, gguf));
     else
         PND_TRY(pnd_llama_config_open(&config, ctx, folder));
@@ -269,8 +289,9 @@ static panda_status open_decoder(panda_model *model,
     if (gguf && !o->tokenizer)
         PND_TRY(open_own_tokenizer(model, gguf));
     else
-        PND_TRY(open_tokenizer(model, o->tokenizer ? o->tokenizer : folder,
-                               folder, !o->tokenizer));
+        PND_TRY(pnd_model_open_tokenizer(
+            model, o->tokenizer ? o->tokenizer : folder, folder,
+            !o->tokenizer));
     PND_TRY(check_vocabulary(model, path));
 out:
     pnd_free(&ctx->alloc, folder);
@@ -359,8 +380,8 @@ static panda_status open_parts(panda_model *model, const panda_model_options *o)
     if (o->decoder || model->decoder_weights)
         PND_TRY(open_decoder(model, o, &lora));
     else if (o->tokenizer)
-        PND_TRY(open_tokenizer(model, o->tokenizer, NULL, false));
-    else if (model->bundle)
+        PND_TRY(pnd_model_open_tokenizer(model, o->tokenizer, NULL, false));
+    else if (model->bundle && (!o->parts || o->parts & PANDA_PART_TOKENIZER))
         PND_TRY(open_own_tokenizer(model, pnd_weights_get_gguf(model->bundle)));
     PND_TRY(check_parts(model));
     PND_TRY(pnd_model_list_frontends(model));
@@ -380,6 +401,9 @@ static panda_status check_options(const panda_model_options *o)
                     "panda_model_options: modalities is %#x, unknown bits are "
                     "set",
                     o->modalities);
+    PANDA_CHECK_ARG((o->parts & ~(uint32_t)ALL_PARTS) == 0,
+                    "panda_model_options: parts is %#x, unknown bits are set",
+                    o->parts);
     PANDA_CHECK_ARG(o->lora_mode >= PANDA_LORA_DEFAULT &&
                         o->lora_mode <= PANDA_LORA_OFF,
                     "panda_model_options: lora_mode is %d, expected 0..%d",

@@ -24,30 +24,32 @@ static panda_status check_once(const panda_model *model, bool has,
                     pnd_weights_get_path(model->bundle), what, path);
 }
 
-/* The projection, and LoRA that is not part of the decoder's matrices. */
-static panda_status take_adapter(panda_model *model,
-                                 const panda_model_options *o,
-                                 struct pnd_lora_options *lora)
+static panda_status take_projection(panda_model *model,
+                                    const panda_model_options *o)
 {
     struct pnd_weights *w = model->bundle;
-    const bool has_side = pnd_lora_find_factor(w, 0, PND_LORA_Q, 'A') ||
-                          pnd_lora_find_factor(w, 0, PND_LORA_K, 'A') ||
-                          pnd_lora_find_factor(w, 0, PND_LORA_V, 'A') ||
-                          pnd_lora_find_factor(w, 0, PND_LORA_O, 'A');
-    const bool has_projection = pnd_weights_find(w, "llama_proj.weight");
-    panda_status status = check_once(model, has_side || has_projection,
-                                     o->adapter, "projection or LoRA");
-    if (status == PANDA_OK && has_projection) {
-        model->adapter_weights = w;
-        status = pnd_projection_load(&model->projection, &model->context, w);
-    }
-    if (status < 0 || !has_side)
+    const bool has = pnd_weights_find(w, "llama_proj.weight");
+    panda_status status = check_once(model, has, o->adapter, "a projection");
+    if (status < 0 || !has)
         return status;
+    model->adapter_weights = w;
+    return pnd_projection_load(&model->projection, &model->context, w);
+}
+
+/* LoRA that is not part of the decoder's matrices. */
+static panda_status take_lora(panda_model *model, const panda_model_options *o,
+                              struct pnd_lora_options *lora)
+{
+    struct pnd_weights *w = model->bundle;
+    struct pnd_bundle_lora said;
+    const bool has = pnd_lora_is_in(w);
+    panda_status status = check_once(model, has, o->adapter, "LoRA");
+    if (status < 0 || !has)
+        return status;
+    status = pnd_bundle_read_lora(&said, pnd_weights_get_gguf(w));
     lora->weights = w;
     lora->mode = o->lora_mode;
-    status = pnd_bundle_read_alpha(&lora->alpha, pnd_weights_get_gguf(w));
-    if (o->lora_alpha > 0)
-        lora->alpha = o->lora_alpha;
+    lora->alpha = o->lora_alpha > 0 ? o->lora_alpha : said.alpha;
     return status;
 }
 
@@ -80,16 +82,24 @@ panda_status pnd_model_open_bundle(panda_model *model,
                         "%s: is no GGUF file, expected a bundle", o->bundle);
     if (pnd_bundle_is(gguf))
         PND_TRY(pnd_bundle_check(gguf));
-    const bool encoders = has_encoders(w);
-    const bool decoder = pnd_weights_find(w, "token_embd.weight");
+    const uint32_t parts = o->parts ? o->parts : UINT32_MAX;
+    const bool encoders = parts & PANDA_PART_ENCODERS && has_encoders(w);
+    const bool decoder = parts & PANDA_PART_DECODER &&
+                         pnd_weights_find(w, "token_embd.weight");
     PND_TRY(check_once(model, encoders, o->imagebind, "encoders"));
     PND_TRY(check_once(model, decoder, o->decoder, "a decoder"));
     if (encoders)
         model->encoder_weights = w;
     if (decoder)
         model->decoder_weights = w;
-    PND_TRY(take_merges(model, o, gguf));
-    PND_TRY(take_adapter(model, o, lora));
+    if (parts & PANDA_PART_CLIP_VOCAB)
+        PND_TRY(take_merges(model, o, gguf));
+    if (parts & PANDA_PART_PROJECTOR)
+        PND_TRY(take_projection(model, o));
+    if (decoder)
+        PND_TRY(take_lora(model, o, lora));
+    if (!(parts & PANDA_PART_LORA))
+        lora->mode = PANDA_LORA_OFF;
 out:
     return status;
 }

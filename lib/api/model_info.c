@@ -7,6 +7,7 @@
 #include "api/check.h"
 #include "api/model_parts.h"
 #include "api/options.h"
+#include "format/bundle.h"
 
 int32_t panda_model_has_modality(const panda_model *model,
                                  panda_modality modality)
@@ -55,7 +56,17 @@ static void add_decoder_info(const panda_model *model, panda_model_info *info)
         info->lora_rank = dims->lora_rank;
         info->lora_alpha = dims->lora_alpha;
         info->lora_merged = dims->lora_merged;
+        return;
     }
+    /* A file that LoRA was merged into. */
+    const struct pnd_gguf *gguf = pnd_weights_get_gguf(model->decoder_weights);
+    struct pnd_bundle_lora said = {0};
+    if (!gguf || pnd_bundle_read_lora(&said, gguf) < 0 || !said.merged)
+        return;
+    info->parts |= PANDA_PART_LORA;
+    info->lora_rank = said.rank;
+    info->lora_alpha = said.alpha;
+    info->lora_merged = 1;
 }
 
 /* An adapter that has no decoder yet still tells its LoRA. */

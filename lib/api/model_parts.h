@@ -42,6 +42,11 @@ struct panda_model {
 
 panda_model *pnd_model_ref(panda_model *model);
 
+/** Open the vocabulary in a file, or in a folder that may have none when it is
+ *  `optional`; what HF puts beside it is in `folder`, or NULL. */
+panda_status pnd_model_open_tokenizer(panda_model *model, const char *path,
+                                      const char *folder, bool optional);
+
 /** Open options->bundle, and let the parts that it has come from there.
  *  @param lora gets the bundle's LoRA, where it is not merged */
 panda_status pnd_model_open_bundle(panda_model *model,

@@ -55,6 +55,9 @@ const struct pnd_tensor *pnd_lora_find_factor(struct pnd_weights *w,
                                               uint32_t layer, int target,
                                               char factor);
 
+/** Whether these are weights of any LoRA: its first layer is there. */
+bool pnd_lora_is_in(struct pnd_weights *w);
+
 /** Check the LoRA matrices of an adapter against `llama` and put them into its
  *  layers. */
 panda_status pnd_lora_apply(struct pnd_llama *llama,

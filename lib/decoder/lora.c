@@ -89,6 +89,15 @@ const struct pnd_tensor *pnd_lora_find_factor(struct pnd_weights *w,
     return t;
 }
 
+bool pnd_lora_is_in(struct pnd_weights *w)
+{
+    for (int target = 0; target < PND_LORA_TARGET_COUNT; target++) {
+        if (pnd_lora_find_factor(w, 0, target, 'A'))
+            return true;
+    }
+    return false;
+}
+
 static panda_status check_pair(const struct lora_pair *pair,
                                const struct pnd_linear *linear,
                                const char *path)

@@ -243,16 +243,22 @@ panda_status pnd_bundle_put_merges(struct pnd_gguf_writer *w, const char *text,
     return status;
 }
 
-panda_status pnd_bundle_read_alpha(float *out, const struct pnd_gguf *gguf)
+panda_status pnd_bundle_read_lora(struct pnd_bundle_lora *out,
+                                  const struct pnd_gguf *gguf)
 {
+    int64_t rank = 0, merged = 0;
     double alpha = 0;
-    panda_status status =
-        pnd_gguf_read_number(&alpha, gguf, PND_BUNDLE_ALPHA_KEY);
-    *out = (float)alpha;
-    if (status >= 0 && !(alpha >= 0 && alpha <= 1e6))
-        status = pnd_fail(PANDA_E_FORMAT,
-                          "%s: " PND_BUNDLE_ALPHA_KEY " is %g, expected "
-                          "0..1000000",
-                          pnd_gguf_get_path(gguf), alpha);
+    panda_status status;
+    *out = (struct pnd_bundle_lora){0};
+    PND_TRY(pnd_gguf_read_integer(&rank, gguf, PND_BUNDLE_RANK_KEY, 0, 65536));
+    PND_TRY(pnd_gguf_read_integer(&merged, gguf, PND_BUNDLE_MERGED_KEY, 0, 1));
+    PND_TRY(pnd_gguf_read_number(&alpha, gguf, PND_BUNDLE_ALPHA_KEY));
+    if (!(alpha >= 0 && alpha <= 1e6))
+        PND_TRY(pnd_fail(PANDA_E_FORMAT,
+                         "%s: " PND_BUNDLE_ALPHA_KEY " is %g, expected "
+                         "0..1000000",
+                         pnd_gguf_get_path(gguf), alpha));
+    *out = (struct pnd_bundle_lora){(uint32_t)rank, (float)alpha, merged != 0};
+out:
     return status;
 }

@@ -47,7 +47,13 @@ panda_status pnd_bundle_read_merges(char **text, size_t *size,
 panda_status pnd_bundle_put_merges(struct pnd_gguf_writer *w, const char *text,
                                    size_t size);
 
-/** LoRA's alpha; 0 when it is not there. */
-panda_status pnd_bundle_read_alpha(float *out, const struct pnd_gguf *gguf);
+/* What was done with the LoRA of a decoder. */
+struct pnd_bundle_lora {
+    uint32_t rank; /* 0: there was none */
+    float alpha;   /* 0: not said */
+    bool merged;   /* it is part of the matrices */
+};
+panda_status pnd_bundle_read_lora(struct pnd_bundle_lora *out,
+                                  const struct pnd_gguf *gguf);
 
 #endif

@@ -95,6 +95,24 @@ out:
     return status;
 }
 
+panda_status pnd_tokenizer_add(struct pnd_tokenizer *t, const char *spelling)
+{
+    struct pnd_vocabulary *v = t->vocabulary;
+    const uint32_t id = v->count;
+    panda_status status;
+    pnd_prefixes_free(&t->user_defined, t->alloc);
+    pnd_prefixes_free(&t->whole, t->alloc);
+    pnd_prefixes_free(&t->late, t->alloc);
+    PND_TRY(pnd_vocabulary_add(v, spelling, strlen(spelling), 0,
+                               PND_PIECE_ADDED));
+    PND_TRY(pnd_vocabulary_index(v));
+    pnd_vocabulary_get(v, id)->flags =
+        PND_PIECE_WHOLE | PND_PIECE_STRIP_LEFT | PND_PIECE_STRIP_RIGHT;
+    PND_TRY(build_prefixes(t));
+out:
+    return status;
+}
+
 /* From a GGUF that is open, or else from a file. */
 static panda_status open_any(struct pnd_tokenizer **out,
                              const struct pnd_context *ctx, const char *path,

@@ -24,6 +24,10 @@ panda_status pnd_tokenizer_open_gguf(struct pnd_tokenizer **out,
                                      const struct pnd_gguf *gguf);
 void pnd_tokenizer_close(struct pnd_tokenizer *t); /* NULL is allowed */
 
+/** Append a token that files beside a vocabulary might have added; not while
+ *  anything uses the vocabulary. */
+panda_status pnd_tokenizer_add(struct pnd_tokenizer *t, const char *spelling);
+
 /** The file that it was opened from; NULL for one from metadata. */
 const char *pnd_tokenizer_get_path(const struct pnd_tokenizer *t);
 
