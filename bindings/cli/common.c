@@ -326,7 +326,10 @@ bool take_format(panda_format *out, const char *option, const char *value)
         {"q4_0", PANDA_FORMAT_Q4_0},     {"q4_1", PANDA_FORMAT_Q4_1},
         {"q5_0", PANDA_FORMAT_Q5_0},     {"q5_1", PANDA_FORMAT_Q5_1},
         {"q4_k_m", PANDA_FORMAT_Q4_K_M}, {"q5_k_m", PANDA_FORMAT_Q5_K_M},
-        {"q6_k", PANDA_FORMAT_Q6_K},
+        {"q6_k", PANDA_FORMAT_Q6_K},     {"q2_k", PANDA_FORMAT_Q2_K},
+        {"q3_k_m", PANDA_FORMAT_Q3_K_M}, {"q4_k_s", PANDA_FORMAT_Q4_K_S},
+        {"q5_k_s", PANDA_FORMAT_Q5_K_S}, {"iq4_nl", PANDA_FORMAT_IQ4_NL},
+        {"iq4_xs", PANDA_FORMAT_IQ4_XS},
     };
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         if (strcasecmp(formats[i].name, value) == 0) {

@@ -167,5 +167,6 @@ int command_tokenize(int argc, char **argv);
 int command_convert(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_bench(int argc, char **argv);
+int command_quantize(int argc, char **argv);
 
 #endif

@@ -18,6 +18,7 @@ static const struct {
     {"convert", command_convert, "make one file of a model, or a smaller one"},
     {"info", command_info, "say what model files hold"},
     {"bench", command_bench, "measure this machine"},
+    {"quantize", command_quantize, "write a model in fewer bits"},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)

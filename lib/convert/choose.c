@@ -129,8 +129,11 @@ static enum pnd_dtype fit_width(enum pnd_dtype dtype, size_t columns)
     case PND_Q6_K:
         dtype = PND_Q8_0;
         break;
-    default:
+    case PND_IQ4_XS:
         dtype = PND_IQ4_NL;
+        break;
+    default:
+        dtype = PND_Q4_0;
     }
     return columns % pnd_dtype_get_block(dtype) == 0 ? dtype : PND_F16;
 }
