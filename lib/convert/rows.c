@@ -68,6 +68,7 @@ panda_status pnd_rows_begin(struct pnd_rows *rows,
                               .count = pnd_plan_get_rows(t),
                               .columns = pnd_plan_get_columns(t)};
     if (t->make == PND_MAKE_INT8_SCALE) { /* its shape is another */
+        rows->count = (size_t)t->shape[0];
         rows->columns = (size_t)pnd_tensor_get_count(t->tensor) / rows->count;
         rows->bytes = sizeof(float);
     } else {

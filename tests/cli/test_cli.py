@@ -82,6 +82,58 @@ class Temporary(unittest.TestCase):
             self.assertIn(str(part), lines[0])
 
 
+class Quantize(Temporary):
+    DECODER = WEIGHTS / "vicuna_tiny.f16.gguf"
+
+    def test_decoder_gets_smaller(self):
+        out = self.folder / "q.gguf"
+        result = run("quantize", self.DECODER, "-o", out, "--decoder", "q4_0")
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertLess(out.stat().st_size, 0.5 * self.DECODER.stat().st_size)
+        self.assertEqual([out], list(self.folder.iterdir()))
+        again = self.folder / "again.gguf"
+        result = run("quantize", out, "-o", again, "--decoder", "q8_0")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(b"warning: the decoder is quantised already",
+                      result.stderr)
+
+    def test_measured_data_is_used(self):
+        text = self.write("text.txt", b"A small bird sings in the rain. " * 20)
+        data, out = self.folder / "i.gguf", self.folder / "q.gguf"
+        plain = self.folder / "plain.gguf"
+        result = run("quantize", self.DECODER, "--measure", text,
+                     "--importance", data)
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertEqual({text, data}, set(self.folder.iterdir()))
+        for path, more in ((out, ["--importance", data]), (plain, [])):
+            result = run("quantize", self.DECODER, "-o", path, "--decoder",
+                         "q4_k_m", *more)
+            self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertEqual(out.stat().st_size, plain.stat().st_size)
+        self.assertNotEqual(out.read_bytes(), plain.read_bytes())
+
+    def test_wrong_use(self):
+        out = self.folder / "q.gguf"
+        for args in ([], ["-o", out], [self.DECODER, "-o", out],
+                     [self.DECODER, "--decoder", "q4_0"],
+                     [self.DECODER, "-o", out, "--decoder", "q9"],
+                     [self.DECODER, "--measure", self.DECODER]):
+            self.assertEqual(run("quantize", *args).returncode, 2, args)
+        self.assert_one_line(run("quantize", self.DECODER, "-o", out,
+                                 "--encoders", "q4_0"), "encoder_format")
+        self.assert_one_line(run("quantize", self.DECODER, "-o", out,
+                                 "--decoder", "q4_0", "--importance",
+                                 self.DECODER), "no importance data")
+        self.assertEqual([], list(self.folder.iterdir()))
+
+    def test_failures_keep_the_old_file(self):
+        out = self.write("q.gguf", b"old")
+        self.assert_one_line(run("quantize", self.DECODER, "-o", out,
+                                 "--decoder", "q4_0", "--importance",
+                                 "/nowhere"), "/nowhere")
+        self.assertEqual(out.read_bytes(), b"old")
+
+
 class Embed(Temporary):
     @needs("png", "utf8proc", "zlib")
     def test_json_has_one_line_an_input(self):

@@ -4,12 +4,15 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <pandagpt/pandagpt.h>
 
+#include "encoder/tower.h"
 #include "format/weights.h"
+#include "support/tiny_imagebind.h"
 #include "support/tiny_llama.h"
 
 /* A small decoder through panda_convert into every format, and run from there:
@@ -188,6 +191,81 @@ START_TEST(unstorable_numbers_are_refused_by_name)
 }
 END_TEST
 
+/* One matrix: codes times the row's scale are the source's floats within half a
+ * code, and the largest of a row is a whole 127. */
+static void check_int8(struct pnd_weights *from, struct pnd_weights *to,
+                       const char *name)
+{
+    char scale_name[160];
+    snprintf(scale_name, sizeof scale_name, "%s.scale", name);
+    const struct pnd_tensor *floats = pnd_weights_find(from, name);
+    const struct pnd_tensor *codes = pnd_weights_find(to, name);
+    const struct pnd_tensor *scales = pnd_weights_find(to, scale_name);
+    ck_assert(floats && codes && scales);
+    ck_assert_int_eq(codes->dtype, PND_I8);
+    ck_assert_int_eq(scales->dtype, PND_F32);
+    ck_assert_uint_eq(scales->rank, 1);
+    ck_assert_int_eq(scales->shape[0], floats->shape[0]);
+    ck_assert_int_eq(pnd_tensor_get_count(codes), pnd_tensor_get_count(floats));
+    const size_t rows = (size_t)floats->shape[0];
+    const size_t columns = (size_t)floats->shape[1];
+    for (size_t r = 0; r < rows; r++) {
+        const float scale = pnd_tensor_get_f32(scales, r);
+        int most = 0;
+        for (size_t i = r * columns; i < (r + 1) * columns; i++) {
+            int code = ((const int8_t *)codes->data)[i];
+            float value = pnd_tensor_get_f32(floats, i);
+            ck_assert_float_le(fabsf(value - (float)code * scale),
+                               0.5001f * scale);
+            most = abs(code) > most ? abs(code) : most;
+        }
+        ck_assert_int_eq(most, 127);
+    }
+}
+
+/* The products of the blocks become integers, all else f16 or what it was. */
+START_TEST(encoders_become_integers)
+{
+    static const char *const matrices[] = {"attn.in_proj_weight",
+                                           "attn.out_proj.weight",
+                                           "mlp.fc1.weight", "mlp.fc2.weight"};
+    struct tiny_imagebind imagebind;
+    struct pnd_weights *from, *to;
+    tiny_imagebind_init(&imagebind);
+    imagebind.towers = 1u << PND_TOWER_IMU;
+    const char *path = tiny_imagebind_write(&imagebind);
+    panda_model_options m = {
+        .struct_size = sizeof m, .imagebind = path,
+        .imagebind_config = tiny_imagebind_write_config(&imagebind)};
+    panda_convert_options o = {.struct_size = sizeof o, .model = &m,
+                               .output = output,
+                               .encoder_format = PANDA_FORMAT_INT8};
+    ck_assert_ok(panda_convert(runtime, &o));
+    ck_assert_ok(pnd_weights_open(&from, test_context(), path));
+    ck_assert_ok(pnd_weights_open(&to, test_context(), output));
+    for (uint32_t b = 0; b < imagebind.tower[PND_TOWER_IMU].blocks; b++) {
+        for (int i = 0; i < 4; i++) {
+            char name[128];
+            snprintf(name, sizeof name, "modality_trunks.imu.blocks.%u.%s", b,
+                     matrices[i]);
+            check_int8(from, to, name);
+        }
+    }
+    for (size_t i = 0; i < pnd_weights_get_count(from); i++) {
+        const struct pnd_tensor *t = pnd_weights_at(from, i);
+        const struct pnd_tensor *now = pnd_weights_find(to, t->name);
+        ck_assert_msg(now != NULL, "%s is missing", t->name);
+        if (strstr(t->name, "norm") || strstr(t->name, "bias") ||
+            strstr(t->name, "pos_embed"))
+            ck_assert_int_eq(now->dtype, PND_F32);
+        else if (!strstr(t->name, "trunks"))
+            ck_assert_int_ne(now->dtype, PND_I8);
+    }
+    pnd_weights_close(from);
+    pnd_weights_close(to);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *s = suite_create("quantized");
@@ -196,6 +274,7 @@ static Suite *make_suite(void)
     tcase_add_test(c, formats_are_written_and_run);
     tcase_add_test(c, quantised_models_are_quantised_again);
     tcase_add_test(c, unstorable_numbers_are_refused_by_name);
+    tcase_add_test(c, encoders_become_integers);
     suite_add_tcase(s, c);
     return s;
 }
