@@ -211,7 +211,7 @@ static int ask_all(panda_chat *chat, const struct chat_args *args)
             code = fail_with_answer(status);
         else if (args->json)
             print_turn(chat, args->prompts[i], i == 0);
-        if (!args->json)
+        if (!args->json && (status >= 0 || *panda_chat_get_answer(chat)))
             printf("\n");
     }
     if (args->json)

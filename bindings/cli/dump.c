@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct dump_tensor *add_tensor(struct dump *dump)
 {
@@ -89,6 +90,13 @@ bool dump_write(const struct dump *dump, const char *path)
     char temporary[4096];
     if (dump->out_of_memory) {
         fprintf(stderr, "panda: %s: out of memory, not written\n", path);
+        return false;
+    }
+    struct stat info;
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
+        /* Renaming would put a file in the place of a device. */
+        fprintf(stderr, "panda: %s: cannot be written: not a regular file\n",
+                path);
         return false;
     }
     int length = snprintf(temporary, sizeof temporary, "%s.part", path);

@@ -34,6 +34,7 @@ static void print_help(FILE *to)
 
 int main(int argc, char **argv)
 {
+    static char name[] = "panda";
     const char *word = argc > 1 ? argv[1] : "";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
         strcmp(word, "help") == 0) {
@@ -46,7 +47,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(word, commands[i].name) == 0) {
-            argv[1] = argv[0]; /* getopt's messages begin with it */
+            argv[1] = argv[0] = name; /* getopt's messages begin with it */
             return finish_output(commands[i].run(argc - 1, argv + 1));
         }
     }

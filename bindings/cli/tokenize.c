@@ -96,9 +96,10 @@ static char *find_tokenizer(const struct tokenize_args *args)
     const char *given =
         args->model.tokenizer ? args->model.tokenizer : args->model.decoder;
     struct stat info;
-    bool is_folder = stat(given, &info) == 0 && S_ISDIR(info.st_mode);
-    if (args->model.tokenizer || is_folder || has_end(given, ".model") ||
-        has_end(given, "tokenizer.json") || has_end(given, ".gguf"))
+    bool is_there = stat(given, &info) == 0;
+    if (args->model.tokenizer || !is_there || S_ISDIR(info.st_mode) ||
+        has_end(given, ".model") || has_end(given, "tokenizer.json") ||
+        has_end(given, ".gguf"))
         return strdup(given);
     const char *slash = strrchr(given, '/');
     return slash ? strndup(given, (size_t)(slash - given) + 1) : strdup(".");

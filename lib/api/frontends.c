@@ -155,6 +155,9 @@ static panda_status make_ready(panda_model *model, struct pnd_frontend_state *f)
             fill_host(&host, &call, NULL);
             status = f->ops->init(f->state, &host);
         }
+        if (status == PANDA_E_FORMAT && model->clip_path &&
+            f->ops->modality == PANDA_MODALITY_TEXT)
+            pnd_error_prefix(model->clip_path);
         f->is_ready = status == PANDA_OK;
         if (!f->is_ready) {
             release(model, f);

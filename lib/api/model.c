@@ -258,6 +258,22 @@ static panda_status check_merged(const struct pnd_gguf *gguf,
                     pnd_weights_get_path(lora->weights));
 }
 
+static panda_status read_config(struct pnd_llama_config *out,
+                                const panda_model *model, const char *folder)
+{
+    const struct pnd_tensor *pieces;
+    const struct pnd_gguf *gguf = pnd_weights_get_gguf(model->decoder_weights);
+    if (gguf)
+        return pnd_llama_config_read(out, gguf);
+    /* What is no decoder lacks this rather than a config.json. */
+    panda_status status = pnd_weights_require(&pieces, model->decoder_weights,
+                                              2, (int64_t[]){-1, -1},
+                                              "model.embed_tokens.weight");
+    if (status < 0)
+        return status;
+    return pnd_llama_config_open(out, &model->context, folder);
+}
+
 static panda_status open_decoder(panda_model *model,
                                  const panda_model_options *o,
                                  const struct pnd_lora_options *lora)
@@ -278,10 +294,7 @@ static panda_status open_decoder(panda_model *model,
     }
     if (gguf)
         PND_TRY(check_merged(gguf, lora));
-    if (gguf)
-        PND_TRY(pnd_llama_config_read(&config, gguf));
-    else
-        PND_TRY(pnd_llama_config_open(&config, ctx, folder));
+    PND_TRY(read_config(&config, model, folder));
     PND_TRY(pnd_llama_load(&model->llama, ctx, model->decoder_weights, &config,
                            lora));
     pnd_llama_set_rounding(model->llama,
@@ -360,18 +373,26 @@ static panda_status report(const panda_model_options *o, double fraction)
     return pnd_watch_check(&watch, fraction);
 }
 
-static panda_status open_parts(panda_model *model, const panda_model_options *o)
+/* Parsed by the text frontend at its first use; its failures name the file. */
+static panda_status read_clip_vocab(panda_model *model, const char *path)
 {
     const struct pnd_context *ctx = &model->context;
+    model->clip_path = pnd_strdup(&ctx->alloc, path);
+    if (!model->clip_path)
+        return pnd_fail_memory();
+    return pnd_gzip_read_file(&model->clip_merges, &model->clip_merges_size,
+                              ctx, path, MAX_MERGES_BYTES);
+}
+
+static panda_status open_parts(panda_model *model, const panda_model_options *o)
+{
     struct pnd_lora_options lora = {0};
     panda_status status;
     PND_TRY(report(o, 0));
     if (o->bundle)
         PND_TRY(pnd_model_open_bundle(model, o, &lora));
     if (o->clip_vocab)
-        PND_TRY(pnd_gzip_read_file(&model->clip_merges,
-                                   &model->clip_merges_size, ctx,
-                                   o->clip_vocab, MAX_MERGES_BYTES));
+        PND_TRY(read_clip_vocab(model, o->clip_vocab));
     if (o->imagebind || model->encoder_weights)
         PND_TRY(open_encoders(model, o));
     PND_TRY(report(o, 0.4));
@@ -484,6 +505,7 @@ void panda_model_close(panda_model *model)
     pnd_tokenizer_close(model->tokenizer);
     close_weights(model);
     pnd_free(&runtime->context.alloc, model->clip_merges);
+    pnd_free(&runtime->context.alloc, model->clip_path);
     pnd_free(&runtime->context.alloc, model);
     panda_runtime_destroy(runtime);
 }

@@ -34,6 +34,7 @@ struct panda_model {
     struct pnd_tokenizer *tokenizer;
     char *clip_merges; /* zero-terminated text, NULL without */
     size_t clip_merges_size;
+    char *clip_path; /* of clip_merges, NULL without or from a bundle */
 
     pthread_mutex_t frontend_lock; /* protects the states' is_ready */
     uint32_t frontend_count;

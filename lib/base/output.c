@@ -91,6 +91,10 @@ panda_status pnd_output_open(struct pnd_output *out,
     if (pnd_path_get_kind(NULL, path) == PND_PATH_DIRECTORY)
         return pnd_fail(PANDA_E_IO, "%s: is a directory, expected a file",
                         path);
+    /* It would give way to a file of that name. */
+    if (pnd_path_get_kind(NULL, path) == PND_PATH_OTHER)
+        return pnd_fail(PANDA_E_IO,
+                        "%s: is a device or a pipe, expected a file", path);
     char *folder = pnd_path_sibling(alloc, path, ".");
     out->path = pnd_strdup(alloc, path);
     out->temporary = name_temporary(alloc, path);

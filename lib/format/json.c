@@ -40,8 +40,9 @@ static panda_status fail_expected(const struct parser *p, const char *what)
         return pnd_fail(PANDA_E_FORMAT,
                         "%s: the JSON text ends at byte %zu, expected %s",
                         p->path, p->size, what);
-    return pnd_fail(PANDA_E_FORMAT, "%s: byte %zu is '%s', expected %s",
-                    p->path, p->at, pnd_show(p->text + p->at, 1).text, what);
+    return pnd_fail(PANDA_E_FORMAT,
+                    "%s: is not JSON, byte %zu is '%s', expected %s", p->path,
+                    p->at, pnd_show(p->text + p->at, 1).text, what);
 }
 
 static void skip_space(struct parser *p)

@@ -15,7 +15,13 @@ static panda_status parse_sentencepiece(struct pnd_tokenizer *t,
 {
     panda_status status =
         pnd_sentencepiece_parse(&t->model, t->alloc, map->data, map->size);
-    if (status < 0 && status != PANDA_E_MEMORY)
+    if (status == PANDA_E_FORMAT &&
+        !pnd_sentencepiece_probe(map->data, map->size))
+        pnd_fail(status,
+                 "%s: is no vocabulary, expected a tokenizer.model of "
+                 "SentencePiece, a tokenizer.json or a GGUF",
+                 path);
+    else if (status < 0 && status != PANDA_E_MEMORY)
         pnd_error_prefix(path);
     t->vocabulary = &t->model.vocabulary;
     return status;

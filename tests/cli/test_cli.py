@@ -213,7 +213,9 @@ class Embed(Temporary):
                      ["chat"], ["chat", *DECODER, "--json"], ["tokenize"],
                      ["info"], ["bench", "nothing"],
                      ["bench", "--threads", "x"]):
-            self.assertEqual(run(*args).returncode, 2, args)
+            result = run(*args)
+            self.assertEqual(result.returncode, 2, args)
+            self.assertRegex(result.stderr.decode(), "^(panda|usage)", args)
         for args in (["--help"], ["embed", "--help"], ["chat", "--help"],
                      ["tokenize", "--help"], ["info", "--help"],
                      ["bench", "--help"],
@@ -329,6 +331,39 @@ class WrongInput(Temporary):
             run("chat", "--prompt", "x", "--decoder",
                 WEIGHTS / "vicuna_tiny/pytorch_model-00001-of-00002.bin"),
             "one shard of several", "pytorch_model.bin.index.json")
+
+    def test_the_wrong_part(self):
+        words = self.write("words.txt", b"hello\n")
+        encoders = WEIGHTS / "imagebind_tiny.pth"
+        for args, *parts in (
+                (["chat", "--decoder", encoders, "--prompt", "x"], encoders,
+                 "model.embed_tokens.weight"),
+                (["chat", *DECODER, "--adapter", encoders, "--prompt", "x"],
+                 encoders, "llama_proj.weight"),
+                (["chat", *DECODER, "--tokenizer", words, "--prompt", "x"],
+                 words, "no vocabulary"),
+                (["tokenize", "--tokenizer", encoders, "--text", "x"],
+                 encoders, "no vocabulary"),
+                (["tokenize", "--decoder", "/no/decoder", "--text", "x"],
+                 "/no/decoder: cannot be opened"),
+                (["embed", *IMAGEBIND, "--imagebind-config", words,
+                  "--imu", INPUTS / "imu.csv"], words, "not JSON")):
+            with self.subTest(args=args):
+                self.assert_one_line(run(*args), *parts)
+
+    @needs("utf8proc", "zlib")
+    def test_wrong_merges_are_named(self):
+        words = self.write("words.txt", b"hello\n")
+        self.assert_one_line(run("embed", *IMAGEBIND, "--clip-vocab", words,
+                                 "--text", "x"), words, "CLIP merges")
+
+    def test_a_dump_takes_no_devices_place(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        self.assert_one_line(run("embed", *IMAGEBIND, "--imu",
+                                 INPUTS / "imu.csv", "--dump", pipe), pipe,
+                             "regular file")
+        self.assertTrue(pipe.is_fifo())
 
     def test_not_weights(self):
         words = self.write("words.pth", b"not weights at all")

@@ -78,7 +78,7 @@ START_TEST(parts_that_do_not_fit_are_refused)
     refuse(runtime, &options, PANDA_E_FORMAT, "not part of ImageBind");
     options = api_options(&narrow);
     options.decoder = narrow.imagebind;
-    refuse(runtime, &options, PANDA_E_IO, "config.json");
+    refuse(runtime, &options, PANDA_E_FORMAT, "model.embed_tokens.weight");
     options = api_options(&narrow);
     options.modalities = PANDA_MODALITY_BIT(PANDA_MODALITY_TEXT);
     refuse(runtime, &options, PANDA_E_FORMAT, "text");
