@@ -5,6 +5,7 @@
 On f32 matrices both compute with floats, and tokens must agree but for ties.
 On quantised ones llama.cpp rounds activations to 8 bits, which moves logits by
 some tenths; what differs there is told, with the gaps."""
+import panda
 import peer_llama
 from prompts import PROMPTS
 
@@ -29,12 +30,11 @@ def find_gaps(ours, theirs, ids, found, expected):
             find_gap(theirs.get_logits(), expected[at], found[at]))
 
 
-def continue_all(library, path, threads):
+def continue_all(model, peer, prompts):
     """(prompt number, None or find_gaps) of every prompt."""
-    model, peer = library.open(decoder=path), peer_llama.Model(path, threads)
     ours, theirs = model.session(CONTEXT), peer.session(CONTEXT)
-    for number, prompt in enumerate(PROMPTS):
-        ids = model.tokenize(prompt, 2)
+    for number, prompt in enumerate(prompts):
+        ids = model.tokenize(prompt, panda.PARSE_SPECIAL)
         if ids != peer.tokenize(prompt, True):
             raise SystemExit(f"prompt {number}: different tokens")
         for session in (ours, theirs):
@@ -42,27 +42,39 @@ def continue_all(library, path, threads):
             session.push(ids)
         found = ours.generate_greedy(TOKENS)
         expected = theirs.generate_greedy(TOKENS)
-        gaps = None
-        if found != expected:
-            gaps = find_gaps(ours, theirs, ids, found, expected)
-        yield number, gaps
-    for thing in (ours, theirs, model, peer):
-        thing.close()
+        yield number, None if found == expected else find_gaps(
+            ours, theirs, ids, found, expected)
+    ours.close()
+    theirs.close()
 
 
-def check(library, path, threads, must_match):
-    """Prints what differs; whether all is well."""
-    equal, well = 0, True
-    for number, gaps in continue_all(library, path, threads):
+def compare(name, model, peer, prompts=PROMPTS):
+    """Prints what differs; whether that is nothing but ties."""
+    equal, ties_only = 0, True
+    for number, gaps in continue_all(model, peer, prompts):
         if gaps is None:
             equal += 1
             continue
         at, our_gap, their_gap = gaps
         is_tie = max(our_gap, their_gap) < TIE
-        well = well and (is_tie or not must_match)
+        ties_only = ties_only and is_tie
         print(f"  prompt {number}: differs at token {at}, logit gap "
               f"{our_gap:.4f} here, {their_gap:.4f} there"
               + (" (a tie)" if is_tie else ""))
-    print(f"{path.name}: {equal} of {len(PROMPTS)} continuations of {TOKENS} "
+    print(f"{name}: {equal} of {len(prompts)} continuations of {TOKENS} "
           "tokens are equal", flush=True)
+    return ties_only
+
+
+def compare_file(library, path, threads, prompts=PROMPTS):
+    model, peer = library.open(decoder=path), peer_llama.Model(path, threads)
+    well = compare(path.name, model, peer, prompts)
+    model.close()
+    peer.close()
+    return well
+
+
+def check(library, f32, quantized, threads):
+    well = compare_file(library, f32, threads)
+    compare_file(library, quantized, threads)
     return well

