@@ -36,7 +36,5 @@ def enter(folder, more=()):
         return
     if not (folder / "complete").exists():
         make(folder, PACKAGES + list(more))
-    # Threads that wait for the next product must not spin where others work.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     python = folder / "bin" / "python"
     os.execv(python, [python, *sys.argv])

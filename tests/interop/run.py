@@ -14,6 +14,7 @@ CHECKs, all by default:
   perplexity  of a text, from the same files in each format
 """
 import argparse
+import os
 import pathlib
 import sys
 
@@ -66,6 +67,8 @@ def main():
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     args.folder.mkdir(parents=True, exist_ok=True)
+    # Threads that wait for the next product must not spin where others work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     environment.enter(args.folder / "venv")
 
     import panda
