@@ -9,9 +9,20 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+
+/* Looks at the state before a thread sleeps: some tens of microseconds, longer
+ * than the pauses between the loops of a model's layer. */
+#define SPINS 2000
+
+/* The state of the current loop in one number: workers inside, whether more may
+ * enter, and the loop's number. */
+#define INSIDE UINT64_C(0xffff)
+#define OPEN UINT64_C(0x10000)
+#define ROUND UINT64_C(0x20000)
 
 struct pnd_pool {
     const struct pnd_allocator *alloc;
@@ -19,17 +30,19 @@ struct pnd_pool {
     panda_parallel_fn parallel;
     void *parallel_user;
 
+    uint32_t spins;   /* 0 where threads share processors */
     uint32_t started; /* threads[0..started) run */
     pthread_t *workers;
     pthread_mutex_t callers; /* one loop at a time */
-    pthread_mutex_t lock;    /* protects what follows, up to the blank line */
+    pthread_mutex_t lock;    /* of those who sleep and those who wake them */
     pthread_cond_t wake;     /* a loop began, or the end */
-    pthread_cond_t done;     /* `busy` fell to 0 */
-    uint64_t round;          /* number of the current loop */
-    uint32_t busy;           /* workers that have not finished it */
-    bool ending;
+    pthread_cond_t done;     /* nobody is inside */
+    atomic_uint sleepers;    /* workers that need to be woken */
+    atomic_bool waiting;     /* the caller needs to be woken */
+    atomic_bool ending;
+    atomic_uint_fast64_t state;
 
-    panda_task_fn task; /* the current loop; written before `round` moves */
+    panda_task_fn task; /* the current loop; written before it opens */
     void *context;
     uint32_t count;
     atomic_uint_fast64_t next; /* first index nobody took; 64 bits so that
@@ -51,27 +64,94 @@ static void run_pieces(struct pnd_pool *pool, uint32_t worker)
     }
 }
 
+/* Tells the processor that this thread waits. */
+static void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static bool has_news(struct pnd_pool *pool, uint64_t seen)
+{
+    return atomic_load(&pool->state) / ROUND != seen ||
+           atomic_load(&pool->ending);
+}
+
+/* Until there is a loop after `seen`, or the end. A thread counts itself among
+ * the sleepers before it looks for the last time, and the caller opens a loop
+ * before it looks for sleepers: one of them sees the other. */
+static void wait_for_news(struct pnd_pool *pool, uint64_t seen)
+{
+    for (uint32_t i = 0; i < pool->spins; i++) {
+        if (has_news(pool, seen))
+            return;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&pool->lock);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (!has_news(pool, seen))
+        pthread_cond_wait(&pool->wake, &pool->lock);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* Into the current loop, if it is open; who comes late is not waited for. */
+static bool enter(struct pnd_pool *pool, uint64_t *seen)
+{
+    uint64_t state = atomic_load(&pool->state);
+    do {
+        *seen = state / ROUND;
+        if (!(state & OPEN))
+            return false;
+    } while (!atomic_compare_exchange_weak(&pool->state, &state, state + 1));
+    return true;
+}
+
+static void leave(struct pnd_pool *pool)
+{
+    uint64_t state = atomic_fetch_sub(&pool->state, 1) - 1;
+    if ((state & (INSIDE | OPEN)) == 0 && atomic_load(&pool->waiting)) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_signal(&pool->done);
+        pthread_mutex_unlock(&pool->lock);
+    }
+}
+
 static void *worker_main(void *argument)
 {
     struct worker_start start = *(struct worker_start *)argument;
     struct pnd_pool *pool = start.pool;
     pnd_free(pool->alloc, argument);
-    uint64_t seen = 0;
-    for (;;) {
-        pthread_mutex_lock(&pool->lock);
-        while (pool->round == seen && !pool->ending)
-            pthread_cond_wait(&pool->wake, &pool->lock);
-        seen = pool->round;
-        bool ending = pool->ending;
-        pthread_mutex_unlock(&pool->lock);
-        if (ending)
+    for (uint64_t seen = 0;;) {
+        wait_for_news(pool, seen);
+        if (atomic_load(&pool->ending))
             return NULL;
-        run_pieces(pool, start.worker);
-        pthread_mutex_lock(&pool->lock);
-        if (--pool->busy == 0)
-            pthread_cond_signal(&pool->done);
-        pthread_mutex_unlock(&pool->lock);
+        if (enter(pool, &seen)) {
+            run_pieces(pool, start.worker);
+            leave(pool);
+        }
     }
+}
+
+/* Nobody enters any more; until all are out. */
+static void close_loop(struct pnd_pool *pool)
+{
+    uint64_t state = atomic_fetch_and(&pool->state, ~OPEN);
+    for (uint32_t i = 0; i < pool->spins && (state & INSIDE); i++) {
+        pause_briefly();
+        state = atomic_load(&pool->state);
+    }
+    if (!(state & INSIDE))
+        return;
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->waiting, true);
+    while (atomic_load(&pool->state) & INSIDE)
+        pthread_cond_wait(&pool->done, &pool->lock);
+    atomic_store(&pool->waiting, false);
+    pthread_mutex_unlock(&pool->lock);
 }
 
 /* Signals are the host's: its handlers run on its own threads. Faults stay with
@@ -117,6 +197,7 @@ panda_status pnd_pool_create(struct pnd_pool **out,
     pool->threads = threads;
     pool->parallel = parallel;
     pool->parallel_user = parallel_user;
+    pool->spins = threads <= pnd_pool_count_processors() ? SPINS : 0;
     pthread_mutex_init(&pool->callers, NULL);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
@@ -142,7 +223,7 @@ void pnd_pool_destroy(struct pnd_pool *pool)
     if (!pool)
         return;
     pthread_mutex_lock(&pool->lock);
-    pool->ending = true;
+    atomic_store(&pool->ending, true);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
     for (uint32_t i = 0; i < pool->started; i++)
@@ -172,16 +253,15 @@ void pnd_pool_run(struct pnd_pool *pool, panda_task_fn task, void *context,
     pool->context = context;
     pool->count = count;
     atomic_store(&pool->next, 0);
-    pthread_mutex_lock(&pool->lock);
-    pool->busy = pool->started;
-    pool->round++;
-    pthread_cond_broadcast(&pool->wake);
-    pthread_mutex_unlock(&pool->lock);
+    atomic_store(&pool->state,
+                 (atomic_load(&pool->state) / ROUND + 1) * ROUND | OPEN);
+    if (atomic_load(&pool->sleepers) > 0) {
+        pthread_mutex_lock(&pool->lock);
+        pthread_cond_broadcast(&pool->wake);
+        pthread_mutex_unlock(&pool->lock);
+    }
     run_pieces(pool, 0);
-    pthread_mutex_lock(&pool->lock);
-    while (pool->busy != 0)
-        pthread_cond_wait(&pool->done, &pool->lock);
-    pthread_mutex_unlock(&pool->lock);
+    close_loop(pool);
     pthread_mutex_unlock(&pool->callers);
 }
 
@@ -190,10 +270,10 @@ uint32_t pnd_pool_get_threads(const struct pnd_pool *pool)
     return pool->threads;
 }
 
-/* Whole processors that the cgroup's quota allows; 0: no limit is known. */
-static uint32_t read_quota(void)
+/* Whole processors that the quota of one group allows; 0: no limit is known. */
+static uint32_t read_quota(const char *path)
 {
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    FILE *file = fopen(path, "re");
     if (!file)
         return 0;
     unsigned long quota = 0, period = 0;
@@ -202,6 +282,29 @@ static uint32_t read_quota(void)
     if (fields != 2 || quota == 0 || period == 0)
         return 0; /* "max" */
     return (uint32_t)((quota + period - 1) / period);
+}
+
+/* The smallest quota of this process's control group and those around it. */
+static uint32_t find_quota(void)
+{
+    char group[512] = "", path[640];
+    uint32_t least = 0;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (file) {
+        if (fscanf(file, "0::%511s", group) != 1)
+            group[0] = '\0';
+        fclose(file);
+    }
+    for (;;) {
+        snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+        uint32_t quota = read_quota(path);
+        if (quota > 0 && (least == 0 || quota < least))
+            least = quota;
+        char *slash = strrchr(group, '/');
+        if (!slash)
+            return least;
+        *slash = '\0';
+    }
 }
 
 uint32_t pnd_pool_count_processors(void)
@@ -216,7 +319,7 @@ uint32_t pnd_pool_count_processors(void)
         long online = sysconf(_SC_NPROCESSORS_ONLN);
         count = online > 0 ? (uint32_t)online : 1;
     }
-    uint32_t quota = read_quota();
+    uint32_t quota = find_quota();
     if (quota > 0 && quota < count)
         count = quota;
     return count > 1024 ? 1024 : count;

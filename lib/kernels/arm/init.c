@@ -7,6 +7,7 @@ void pnd_kernels_add_arm(struct pnd_kernels *k, uint64_t cpu)
 {
     if (cpu & PANDA_CPU_DOTPROD) {
         pnd_kernels_add_dotprod_i8(k);
+        pnd_kernels_add_dotprod_q8(k);
         k->cpu_used |= PANDA_CPU_DOTPROD;
     }
 }
