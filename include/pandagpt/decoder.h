@@ -25,10 +25,23 @@ PANDA_BEGIN_DECLS
  *  panda_decoder_cancel. */
 typedef struct panda_decoder panda_decoder;
 
+typedef int32_t panda_kv_format;
+
+/** How a session keeps the keys and values of its positions. */
+enum {
+    /** F16 where activations are rounded anyway (block formats, unless the
+     *  model was opened for exact products), otherwise F32. */
+    PANDA_KV_DEFAULT = 0,
+    PANDA_KV_F32 = 1,
+    PANDA_KV_F16 = 2 /**< half the memory, and faster with long contexts */
+};
+
 typedef struct panda_decoder_options {
     uint32_t struct_size;
     uint32_t context_length; /**< positions of the cache; default: the model's,
                                   at most 4096 */
+    panda_kv_format kv_format; /**< numbers of the cache */
+    uint32_t reserved;         /**< 0 */
 } panda_decoder_options;
 
 /** Fill `options` with defaults and `struct_size`.

@@ -25,6 +25,14 @@ static uint32_t get_default_context(const panda_model *model)
     return trained > 0 && trained < DEFAULT_CONTEXT ? trained : DEFAULT_CONTEXT;
 }
 
+static enum pnd_dtype choose_kv_dtype(const panda_model *model,
+                                      panda_kv_format format)
+{
+    if (format == PANDA_KV_DEFAULT)
+        return pnd_llama_is_rounding(model->llama) ? PND_F16 : PND_F32;
+    return format == PANDA_KV_F16 ? PND_F16 : PND_F32;
+}
+
 panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
                                   const panda_decoder_options *options)
 {
@@ -41,6 +49,13 @@ panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
                     "panda_decoder_options: context_length is %u, expected "
                     "0..%u",
                     o.context_length, MAX_CONTEXT);
+    PANDA_CHECK_ARG(o.kv_format >= PANDA_KV_DEFAULT &&
+                        o.kv_format <= PANDA_KV_F16,
+                    "panda_decoder_options: kv_format is %d, expected 0..%d",
+                    o.kv_format, PANDA_KV_F16);
+    PANDA_CHECK_ARG(o.reserved == 0,
+                    "panda_decoder_options: reserved is %u, expected 0",
+                    o.reserved);
     if (!model->llama)
         return pnd_fail(PANDA_E_UNSUPPORTED,
                         "the model was opened without a decoder");
@@ -56,7 +71,8 @@ panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
     if (status == PANDA_OK)
         status = pnd_session_create(
             &decoder->session, ctx, model->llama,
-            o.context_length ? o.context_length : get_default_context(model));
+            o.context_length ? o.context_length : get_default_context(model),
+            choose_kv_dtype(model, o.kv_format));
     if (status < 0) {
         panda_decoder_destroy(decoder);
         return status;

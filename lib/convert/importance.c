@@ -95,7 +95,8 @@ static panda_status run_text(struct measure *m, const int32_t *tokens,
     struct pnd_session *session;
     panda_status status;
     const size_t step = m->context - (bos >= 0);
-    PND_TRY(pnd_session_create(&session, m->ctx, m->llama, m->context));
+    PND_TRY(pnd_session_create(&session, m->ctx, m->llama, m->context,
+                               PND_F32));
     pnd_session_set_inputs(session, add_squares, m);
     for (size_t done = 0; done < count; done += step) {
         const size_t left = count - done;

@@ -11,6 +11,7 @@
 
 /* Queries at the last of `keys` positions against all of them. */
 static struct pnd_attention_shape get_attention(const struct pnd_llama *llama,
+                                                enum pnd_dtype kv_dtype,
                                                 uint32_t rows, uint32_t keys)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
@@ -21,6 +22,7 @@ static struct pnd_attention_shape get_attention(const struct pnd_llama *llama,
         .heads = c->heads,
         .kv_heads = c->kv_heads,
         .head_dim = c->head_dim,
+        .kv_dtype = kv_dtype,
         .causal = true,
         .q_stride = (size_t)c->heads * c->head_dim,
         .kv_stride = (size_t)c->kv_heads * c->head_dim,
@@ -50,12 +52,12 @@ static size_t get_linear_work(const struct pnd_llama *llama,
 }
 
 /* The operations run one after the other and share the largest one's. */
-static size_t get_work(const struct pnd_llama *llama, uint32_t rows,
-                       uint32_t context)
+static size_t get_work(const struct pnd_llama *llama, enum pnd_dtype kv_dtype,
+                       uint32_t rows, uint32_t context)
 {
     const struct pnd_context *ctx = llama->ctx;
     const struct pnd_attention_shape shape =
-        get_attention(llama, rows, context);
+        get_attention(llama, kv_dtype, rows, context);
     size_t work = get_max(pnd_attention_get_scratch(ctx, &shape),
                           get_linear_work(llama, &llama->output, rows));
     for (uint32_t i = 0; i < llama->dims.config.layers; i++) {
@@ -69,11 +71,14 @@ static size_t get_work(const struct pnd_llama *llama, uint32_t rows,
 }
 
 size_t pnd_scratch_lay_out(struct pnd_scratch *s, float *base,
-                           const struct pnd_llama *llama, uint32_t rows,
+                           const struct pnd_llama *llama,
+                           enum pnd_dtype kv_dtype, uint32_t rows,
                            uint32_t context)
 {
     const struct pnd_llama_config *c = &llama->dims.config;
     const uint64_t q_dim = (uint64_t)c->heads * c->head_dim;
+    const uint64_t kv_dim =
+        kv_dtype == PND_F32 ? 0 : (uint64_t)c->kv_heads * c->head_dim;
     const struct {
         float **place;
         uint64_t floats;
@@ -82,12 +87,14 @@ size_t pnd_scratch_lay_out(struct pnd_scratch *s, float *base,
         {&s->normed, (uint64_t)rows * c->hidden},
         {&s->q, rows * q_dim},
         {&s->attended, rows * q_dim},
+        {&s->k, rows * kv_dim},
+        {&s->v, rows * kv_dim},
         {&s->gate, (uint64_t)rows * c->intermediate},
         {&s->up, (uint64_t)rows * c->intermediate},
         {&s->cosine, (uint64_t)rows * (c->head_dim / 2)},
         {&s->sine, (uint64_t)rows * (c->head_dim / 2)},
         {&s->logits, c->vocab_size},
-        {&s->work, get_work(llama, rows, context)},
+        {&s->work, get_work(llama, kv_dtype, rows, context)},
     };
     const uint64_t line = PND_ALIGN / sizeof(float);
     uint64_t used = 0;
@@ -162,9 +169,11 @@ static void add_attention(struct pnd_forward *f, uint32_t layer,
     const struct pnd_scratch *s = &f->scratch;
     const uint32_t rows = rotary->rows;
     const struct pnd_attention_shape shape =
-        get_attention(f->llama, rows, first + rows);
-    float *k = pnd_kv_cache_get_key(&f->cache, layer, first);
-    float *v = pnd_kv_cache_get_value(&f->cache, layer, first);
+        get_attention(f->llama, f->cache.kv_dtype, rows, first + rows);
+    void *keys = pnd_kv_cache_get_key(&f->cache, layer, first);
+    void *values = pnd_kv_cache_get_value(&f->cache, layer, first);
+    const bool is_stored = f->cache.kv_dtype == PND_F32;
+    float *k = is_stored ? keys : s->k, *v = is_stored ? values : s->v;
 
     pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->attention_norm, c->rms_eps,
                       s->normed);
@@ -173,6 +182,11 @@ static void add_attention(struct pnd_forward *f, uint32_t layer,
                 s->normed, (float *[]){s->q, k, v});
     pnd_rotary_apply(ctx, rotary, c->heads, s->q);
     pnd_rotary_apply(ctx, rotary, c->kv_heads, k);
+    if (!is_stored) {
+        const size_t count = (size_t)rows * c->kv_heads * c->head_dim;
+        ctx->kernels->vector.to_f16(count, k, keys);
+        ctx->kernels->vector.to_f16(count, v, values);
+    }
     pnd_attention_run(ctx, &shape, s->q,
                       pnd_kv_cache_get_key(&f->cache, layer, 0),
                       pnd_kv_cache_get_value(&f->cache, layer, 0), s->attended,

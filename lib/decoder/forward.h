@@ -16,6 +16,7 @@ struct pnd_scratch {
     float *normed;   /* (rows, hidden) */
     float *q;        /* (rows, heads * head_dim) */
     float *attended; /* (rows, heads * head_dim) */
+    float *k, *v;    /* (rows, kv_heads * head_dim) for caches of f16 */
     float *gate;     /* (rows, intermediate) */
     float *up;       /* (rows, intermediate) */
     float *cosine;   /* (rows, head_dim / 2) */
@@ -25,10 +26,11 @@ struct pnd_scratch {
 };
 
 /** Cut `base` into the pieces for chunks of `rows` of a session with `context`
- *  positions; with `base` NULL only count. Returns the floats needed, or 0 when
+ *  positions, its keys and values stored as `kv_dtype`; with `base` NULL only count. Returns the floats needed, or 0 when
  *  that is more than a size_t of bytes. */
 size_t pnd_scratch_lay_out(struct pnd_scratch *scratch, float *base,
-                           const struct pnd_llama *llama, uint32_t rows,
+                           const struct pnd_llama *llama,
+                           enum pnd_dtype kv_dtype, uint32_t rows,
                            uint32_t context);
 
 struct pnd_forward {

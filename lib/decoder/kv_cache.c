@@ -13,17 +13,20 @@ static size_t count_blocks(const struct pnd_kv_cache *cache)
 
 panda_status pnd_kv_cache_init(struct pnd_kv_cache *cache,
                                const struct pnd_allocator *alloc,
-                               uint32_t layers, uint32_t kv_dim,
-                               uint32_t hidden, uint32_t limit)
+                               uint32_t layers, enum pnd_dtype kv_dtype,
+                               uint32_t kv_dim, uint32_t hidden,
+                               uint32_t limit)
 {
-    *cache = (struct pnd_kv_cache){
-        .alloc = alloc, .layers = layers, .limit = limit};
+    *cache = (struct pnd_kv_cache){.alloc = alloc, .layers = layers,
+                                   .kv_dtype = kv_dtype, .limit = limit};
     const size_t count = count_blocks(cache);
     cache->blocks = pnd_alloc_zero(alloc, count * sizeof *cache->blocks);
     if (!cache->blocks)
         return pnd_fail_memory();
     for (size_t i = 0; i < count; i++)
-        cache->blocks[i].width = i + 1 < count ? kv_dim : hidden;
+        cache->blocks[i].row_bytes =
+            i + 1 < count ? kv_dim * pnd_dtype_get_size(kv_dtype)
+                          : hidden * sizeof(float);
     return PANDA_OK;
 }
 
@@ -41,8 +44,8 @@ static panda_status grow(const struct pnd_kv_cache *cache,
                          struct pnd_kv_block *block, uint32_t used,
                          uint32_t capacity)
 {
-    const size_t row_bytes = block->width * sizeof *block->rows;
-    float *rows = pnd_alloc_array(cache->alloc, capacity, row_bytes);
+    const size_t row_bytes = block->row_bytes;
+    unsigned char *rows = pnd_alloc_array(cache->alloc, capacity, row_bytes);
     if (!rows)
         return pnd_fail_memory();
     if (used > 0)
@@ -77,7 +80,7 @@ uint64_t pnd_kv_cache_get_bytes(const struct pnd_kv_cache *cache)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < count_blocks(cache); i++)
-        bytes += (uint64_t)cache->blocks[i].capacity * cache->blocks[i].width *
-                 sizeof(float);
+        bytes += (uint64_t)cache->blocks[i].capacity *
+                 cache->blocks[i].row_bytes;
     return bytes;
 }

@@ -4,6 +4,7 @@
 #define PND_DECODER_KV_CACHE_H
 
 #include "base/context.h"
+#include "tensor/tensor.h"
 
 /* What a session remembers of each position. A row is a position; every block
  * is memory of its own:
@@ -23,19 +24,21 @@
  * memory follows the positions in use and growing needs at most one block
  * twice.
  *
- * Elements are f32. Rounding keys and values to f16 moves the logits of the
- * reference fixtures by up to 3.5e-2 and those of its end-to-end prompts past
- * their neighbours; floats stay within 2.5e-5, and exact mode allows 1e-3. */
+ * Keys and values are f32, or f16 where the session asks for it: half the
+ * memory to read for a token. Rounding them moves the logits of the reference
+ * fixtures by up to 3.5e-2 and those of its end-to-end prompts past their
+ * neighbours; floats stay within 2.5e-5, and exact mode allows 1e-3. */
 
 struct pnd_kv_block {
-    float *rows; /* (capacity, width) */
-    uint32_t width;
+    unsigned char *rows; /* (capacity) of row_bytes each */
+    size_t row_bytes;
     uint32_t capacity;
 };
 
 struct pnd_kv_cache {
     const struct pnd_allocator *alloc;
     uint32_t layers;
+    enum pnd_dtype kv_dtype;     /* PND_F32 or PND_F16 */
     uint32_t limit;              /* positions at most */
     struct pnd_kv_block *blocks; /* (2 * layers + 1) */
 };
@@ -43,8 +46,9 @@ struct pnd_kv_cache {
 /** Empty; takes memory for rows only in pnd_kv_cache_reserve. */
 panda_status pnd_kv_cache_init(struct pnd_kv_cache *cache,
                                const struct pnd_allocator *alloc,
-                               uint32_t layers, uint32_t kv_dim,
-                               uint32_t hidden, uint32_t limit);
+                               uint32_t layers, enum pnd_dtype kv_dtype,
+                               uint32_t kv_dim, uint32_t hidden,
+                               uint32_t limit);
 void pnd_kv_cache_free(struct pnd_kv_cache *cache); /* zeroed is allowed */
 
 /** Room for `needed` rows (at most `limit`), keeping the first `used`. After
@@ -53,25 +57,25 @@ panda_status pnd_kv_cache_reserve(struct pnd_kv_cache *cache, uint32_t used,
                                   uint32_t needed);
 
 /** Row `position` of a block; room for it must have been reserved. */
-static inline float *pnd_kv_cache_get_key(const struct pnd_kv_cache *cache,
-                                          uint32_t layer, uint32_t position)
+static inline void *pnd_kv_cache_get_key(const struct pnd_kv_cache *cache,
+                                         uint32_t layer, uint32_t position)
 {
     const struct pnd_kv_block *b = &cache->blocks[2 * (size_t)layer];
-    return b->rows + (size_t)position * b->width;
+    return b->rows + (size_t)position * b->row_bytes;
 }
 
-static inline float *pnd_kv_cache_get_value(const struct pnd_kv_cache *cache,
-                                            uint32_t layer, uint32_t position)
+static inline void *pnd_kv_cache_get_value(const struct pnd_kv_cache *cache,
+                                           uint32_t layer, uint32_t position)
 {
     const struct pnd_kv_block *b = &cache->blocks[2 * (size_t)layer + 1];
-    return b->rows + (size_t)position * b->width;
+    return b->rows + (size_t)position * b->row_bytes;
 }
 
 static inline float *pnd_kv_cache_get_final(const struct pnd_kv_cache *cache,
                                             uint32_t position)
 {
     const struct pnd_kv_block *b = &cache->blocks[2 * (size_t)cache->layers];
-    return b->rows + (size_t)position * b->width;
+    return (void *)(b->rows + (size_t)position * b->row_bytes);
 }
 
 uint64_t pnd_kv_cache_get_bytes(const struct pnd_kv_cache *cache);

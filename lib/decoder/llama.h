@@ -49,10 +49,12 @@ const struct pnd_llama_dims *pnd_llama_get_dims(const struct pnd_llama *llama);
 
 struct pnd_session; /* one thread at a time */
 
+/** Keys and values are kept as `kv_dtype`: PND_F32 or PND_F16. */
 panda_status pnd_session_create(struct pnd_session **out,
                                 const struct pnd_context *ctx,
                                 const struct pnd_llama *llama,
-                                uint32_t context_length);
+                                uint32_t context_length,
+                                enum pnd_dtype kv_dtype);
 void pnd_session_destroy(struct pnd_session *s); /* NULL is allowed */
 
 /** Compute `count` positions from token ids (all in range), or from vectors

@@ -18,22 +18,23 @@ struct pnd_session {
     size_t block_floats;
 };
 
-static panda_status create_parts(struct pnd_session *s)
+static panda_status create_parts(struct pnd_session *s,
+                                 enum pnd_dtype kv_dtype)
 {
     struct pnd_forward *f = &s->forward;
     const struct pnd_llama_config *c = &f->llama->dims.config;
     panda_status status;
-    PND_TRY(pnd_kv_cache_init(&f->cache, s->alloc, c->layers,
+    PND_TRY(pnd_kv_cache_init(&f->cache, s->alloc, c->layers, kv_dtype,
                               c->kv_heads * c->head_dim, c->hidden,
                               s->context_length));
-    s->block_floats = pnd_scratch_lay_out(&f->scratch, NULL, f->llama, s->chunk,
-                                          s->context_length);
+    s->block_floats = pnd_scratch_lay_out(&f->scratch, NULL, f->llama, kv_dtype,
+                                          s->chunk, s->context_length);
     s->block = pnd_alloc_array(s->alloc, s->block_floats, sizeof *s->block);
     if (!s->block) {
         status = pnd_fail_memory();
         goto out;
     }
-    pnd_scratch_lay_out(&f->scratch, s->block, f->llama, s->chunk,
+    pnd_scratch_lay_out(&f->scratch, s->block, f->llama, kv_dtype, s->chunk,
                         s->context_length);
 out:
     return status;
@@ -42,7 +43,8 @@ out:
 panda_status pnd_session_create(struct pnd_session **out,
                                 const struct pnd_context *ctx,
                                 const struct pnd_llama *llama,
-                                uint32_t context_length)
+                                uint32_t context_length,
+                                enum pnd_dtype kv_dtype)
 {
     *out = NULL;
     if (context_length == 0)
@@ -56,7 +58,7 @@ panda_status pnd_session_create(struct pnd_session **out,
     s->chunk = context_length < CHUNK ? context_length : CHUNK;
     s->forward.ctx = ctx;
     s->forward.llama = llama;
-    panda_status status = create_parts(s);
+    panda_status status = create_parts(s, kv_dtype);
     if (status < 0) {
         pnd_session_destroy(s);
         return status;

@@ -42,6 +42,9 @@ struct pnd_format_kernels {
     /* y[r] = sum_i w[r,i] x[i] for `rows` rows, `row_bytes` apart */
     void (*matvec)(size_t rows, size_t k, const void *w, size_t row_bytes,
                    const float *x, float *y);
+    /* y[i] = sum_r x[r] w[r,i] for k columns; NULL for block formats */
+    void (*weigh)(size_t rows, size_t k, const void *w, size_t row_bytes,
+                  const float *x, float *y);
 };
 
 /* Activations rounded to 8 bits: 256 consecutive elements of a row. The last
@@ -117,6 +120,8 @@ struct pnd_vector_kernels {
     void (*silu_mul)(size_t n, float *gate, const float *up);
     /* softmax(scale * x) in place over n values; scale > 0 */
     void (*softmax)(size_t n, float scale, float *x);
+    /* y = x as f16 numbers, to the nearest */
+    void (*to_f16)(size_t n, const float *x, uint16_t *y);
 };
 
 struct pnd_kernels {

@@ -15,7 +15,8 @@
 struct attention_job {
     const struct pnd_kernels *kernels;
     const struct pnd_attention_shape *shape;
-    const float *q, *k, *v;
+    const float *q;
+    const void *k, *v;
     float *out;
     float *scratch;
     uint32_t block;      /* queries of one piece */
@@ -37,8 +38,21 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* [PND_GEMM_SCRATCH] [scores], whole cache lines. At least what choose_block
- * needs, but never less for more queries or keys. */
+static size_t round_line(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
+/* Floats of a head's values, where they have to be made first. */
+static size_t count_values(const struct pnd_attention_shape *shape)
+{
+    return shape->kv_dtype == PND_F32 || shape->queries == 1
+               ? 0
+               : round_line((size_t)shape->keys * shape->head_dim);
+}
+
+/* [PND_GEMM_SCRATCH] [values] [scores], whole cache lines. At least what
+ * choose_block needs, but never less for more queries or keys. */
 static size_t worker_scratch(const struct pnd_attention_shape *shape)
 {
     size_t keys = shape->keys;
@@ -46,21 +60,50 @@ static size_t worker_scratch(const struct pnd_attention_shape *shape)
     size_t least = min_size(shape->queries, LEAST_QUERIES) * keys;
     size_t scores =
         min_size(most, least < MOST_SCORES ? MOST_SCORES : least);
-    return PND_GEMM_SCRATCH + (scores + 15) / 16 * 16;
+    return PND_GEMM_SCRATCH + count_values(shape) + round_line(scores);
 }
 
 /* scores[rows, keys] = q k^T */
 static void multiply_keys(const struct attention_job *job, size_t rows,
-                          size_t keys, const float *q, const float *k,
+                          size_t keys, const float *q, const void *k,
                           float *scores, float *scratch)
 {
     const struct pnd_attention_shape *s = job->shape;
     if (rows == 1)
-        job->kernels->format[PND_F32].matvec(
-            keys, s->head_dim, k, s->kv_stride * sizeof *k, q, scores);
+        job->kernels->format[s->kv_dtype].matvec(
+            keys, s->head_dim, k,
+            s->kv_stride * pnd_dtype_get_size(s->kv_dtype), q, scores);
     else
-        job->kernels->gemm.nt[PND_F32](rows, keys, s->head_dim, q, s->q_stride,
-                                       k, s->kv_stride, scores, keys, scratch);
+        job->kernels->gemm.nt[s->kv_dtype](rows, keys, s->head_dim, q,
+                                           s->q_stride, k, s->kv_stride,
+                                           scores, keys, scratch);
+}
+
+/* out[rows, head_dim] = scores v */
+static void multiply_values(const struct attention_job *job, size_t rows,
+                            size_t keys, const float *scores,
+                            const unsigned char *v, float *out, float *scratch)
+{
+    const struct pnd_attention_shape *s = job->shape;
+    const struct pnd_format_kernels *format =
+        &job->kernels->format[s->kv_dtype];
+    const size_t row_bytes = s->kv_stride * pnd_dtype_get_size(s->kv_dtype);
+    if (rows == 1) {
+        format->weigh(keys, s->head_dim, v, row_bytes, scores, out);
+        return;
+    }
+    const float *values = (const float *)(const void *)v;
+    size_t stride = s->kv_stride;
+    if (s->kv_dtype != PND_F32) {
+        float *made = scratch + PND_GEMM_SCRATCH;
+        for (size_t i = 0; i < keys; i++)
+            format->to_f32(s->head_dim, v + i * row_bytes,
+                           made + i * s->head_dim);
+        values = made;
+        stride = s->head_dim;
+    }
+    job->kernels->gemm.f32_nn(rows, s->head_dim, keys, scores, keys, values,
+                              stride, out, s->out_stride, scratch);
 }
 
 static void run_piece(void *context, uint32_t index, uint32_t worker)
@@ -68,14 +111,16 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     const struct attention_job *job = context;
     const struct pnd_attention_shape *s = job->shape;
     float *scratch = job->scratch + worker * job->scratch_size;
-    float *scores = scratch + PND_GEMM_SCRATCH; /* (rows, keys) */
+    float *scores =
+        scratch + PND_GEMM_SCRATCH + count_values(s); /* (rows, keys) */
     uint32_t first = index % job->blocks * job->block;
     uint32_t head = index / job->blocks % s->heads;
     size_t item = index / job->blocks / s->heads;
     size_t rows =
         s->queries - first < job->block ? s->queries - first : job->block;
     size_t kv_head = head / (s->heads / s->kv_heads);
-    size_t kv = item * s->kv_batch_stride + kv_head * s->head_dim;
+    size_t kv = (item * s->kv_batch_stride + kv_head * s->head_dim) *
+                pnd_dtype_get_size(s->kv_dtype);
     const float *q = job->q + item * s->q_batch_stride +
                      first * s->q_stride + (size_t)head * s->head_dim;
     float *out = job->out + item * s->out_batch_stride +
@@ -84,7 +129,8 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     /* Keys that the first and the last row see. */
     size_t seen = s->causal ? s->keys - s->queries + first + 1 : s->keys;
     size_t keys = s->causal ? seen + rows - 1 : s->keys;
-    multiply_keys(job, rows, keys, q, job->k + kv, scores, scratch);
+    multiply_keys(job, rows, keys, q, (const unsigned char *)job->k + kv,
+                  scores, scratch);
     for (size_t r = 0; r < rows; r++) {
         float *row = scores + r * keys;
         size_t count = s->causal ? seen + r : keys;
@@ -92,9 +138,8 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
         for (size_t i = count; i < keys; i++)
             row[i] = 0;
     }
-    job->kernels->gemm.f32_nn(rows, s->head_dim, keys, scores, keys,
-                              job->v + kv, s->kv_stride, out, s->out_stride,
-                              scratch);
+    multiply_values(job, rows, keys, scores,
+                    (const unsigned char *)job->v + kv, out, scratch);
 }
 
 size_t pnd_attention_get_scratch(const struct pnd_context *ctx,
@@ -105,7 +150,7 @@ size_t pnd_attention_get_scratch(const struct pnd_context *ctx,
 
 void pnd_attention_run(const struct pnd_context *ctx,
                        const struct pnd_attention_shape *shape, const float *q,
-                       const float *k, const float *v, float *out,
+                       const void *k, const void *v, float *out,
                        float *scratch)
 {
     if (shape->batch == 0 || shape->queries == 0)

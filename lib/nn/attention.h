@@ -4,6 +4,7 @@
 #define PND_NN_ATTENTION_H
 
 #include "base/context.h"
+#include "tensor/tensor.h"
 
 /* softmax(q k^T / sqrt(head_dim) [+ causal mask]) v, heads in parallel, for a
  * batch of sequences. */
@@ -15,12 +16,13 @@ struct pnd_attention_shape {
     uint32_t heads;      /* query heads */
     uint32_t kv_heads;   /* key/value heads; divides heads */
     uint32_t head_dim;
+    enum pnd_dtype kv_dtype; /* of k and v: PND_F32 or PND_F16 */
     bool causal;         /* query i sees keys 0 .. keys - queries + i; then
                             keys >= queries */
-    size_t q_stride;     /* floats from row to row of q, and so on; head h */
+    size_t q_stride;     /* elements from row to row of q, and so on; head h */
     size_t kv_stride;    /* starts at h * head_dim within a row */
     size_t out_stride;
-    size_t q_batch_stride;  /* floats from sequence to sequence */
+    size_t q_batch_stride;  /* elements from sequence to sequence */
     size_t kv_batch_stride;
     size_t out_batch_stride;
 };
@@ -33,7 +35,7 @@ size_t pnd_attention_get_scratch(const struct pnd_context *ctx,
 /** `out` may not overlap the inputs. */
 void pnd_attention_run(const struct pnd_context *ctx,
                        const struct pnd_attention_shape *shape, const float *q,
-                       const float *k, const float *v, float *out,
+                       const void *k, const void *v, float *out,
                        float *scratch);
 
 #endif

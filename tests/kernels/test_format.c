@@ -146,6 +146,65 @@ START_TEST(matvecs)
 }
 END_TEST
 
+/* Sums over rows: x has one value a row, y one a column. */
+static void check_weigh(enum pnd_dtype type, size_t rows, size_t k)
+{
+    const struct implementation *list;
+    size_t count = kernel_implementations(&list);
+    struct matvec m = make_matvec(type, rows, k, (rows + k) % 4);
+    struct guarded x = guarded_make(rows * 4, 4), y = guarded_make(k * 4, 4);
+    const float *weights = (const float *)x.data;
+    kernel_fill((float *)x.data, rows, 3);
+    for (size_t i = 0; i < count; i++) {
+        list[i].kernels.format[type].weigh(rows, k, m.w.data, m.row_bytes,
+                                           weights, (float *)y.data);
+        guarded_check(&y);
+        for (size_t j = 0; j < k; j++) {
+            double sum = 0, size = 0;
+            for (size_t r = 0; r < rows; r++) {
+                double term = (double)weights[r] *
+                              kernel_value(type, m.w.data + r * m.row_bytes, j);
+                sum += term;
+                size += fabs(term);
+            }
+            kernel_check(FAMILY_PRODUCT, list[i].name, "weigh",
+                         (double)((float *)y.data)[j], sum, size);
+        }
+    }
+    guarded_free(&x);
+    guarded_free(&y);
+    free_matvec(&m);
+}
+
+START_TEST(weighed_rows)
+{
+    static const size_t rows[] = {1, 2, 9, 70};
+    static const size_t sizes[] = {1, 4, 7, 16, 33, 64, 128, 129, 200};
+    for (size_t r = 0; r < COUNT(rows); r++) {
+        for (size_t k = 0; k < COUNT(sizes); k++)
+            check_weigh(types[_i], rows[r], sizes[k]);
+    }
+}
+END_TEST
+
+/* As pnd_f32_to_f16, ties and overflow included. */
+START_TEST(floats_become_halves)
+{
+    const struct implementation *list;
+    size_t count = kernel_implementations(&list);
+    float x[67] = {1e6f, -1e6f, 65519, 65520, 1e-8f, -6e-8f, 2049, 2051, 0};
+    kernel_fill(x + 9, 50, 5);
+    x[60] = INFINITY;
+    for (size_t i = 0; i < count; i++) {
+        uint16_t y[68] = {[67] = 42};
+        list[i].kernels.vector.to_f16(67, x, y);
+        for (size_t j = 0; j < 67; j++)
+            ck_assert_uint_eq(y[j], pnd_f32_to_f16(x[j]));
+        ck_assert_uint_eq(y[67], 42);
+    }
+}
+END_TEST
+
 START_TEST(empty_rows)
 {
     const struct implementation *list;
@@ -167,6 +226,8 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tc, all_halves, 0, 2);
     tcase_add_test(tc, conversion_lengths);
     tcase_add_loop_test(tc, matvecs, 0, (int)COUNT(types));
+    tcase_add_loop_test(tc, weighed_rows, 0, (int)COUNT(types));
+    tcase_add_test(tc, floats_become_halves);
     tcase_add_test(tc, empty_rows);
     suite_add_tcase(suite, tc);
     return suite;

@@ -38,5 +38,11 @@ static void softmax(size_t n, float scale, float *x)
         x[i] *= inverse;
 }
 
+static void to_f16(size_t n, const float *x, uint16_t *y)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = pnd_f32_to_f16(x[i]);
+}
+
 const struct pnd_vector_kernels pnd_generic_vector = {add, gelu, silu_mul,
-                                                      softmax};
+                                                      softmax, to_f16};

@@ -84,6 +84,40 @@ ALWAYS_INLINE void dot_rows(load_fn load, size_t size, size_t rows, size_t k,
         y[r] = dot_row(load, size, k, w + r * row_bytes, x);
 }
 
+/* `vecs` vectors of columns, of all rows; the last has `last` columns. */
+ALWAYS_INLINE void weigh_columns(load_fn load, size_t size, size_t vecs,
+                                 size_t last, size_t rows,
+                                 const unsigned char *w, size_t row_bytes,
+                                 const float *x, float *y)
+{
+    vf sums[8] = {{0}};
+    for (size_t r = 0; r < rows; r++, w += row_bytes) {
+        const vf factor = vf_set(x[r]);
+        UNROLL
+        for (size_t j = 0; j < vecs; j++)
+            sums[j] = vf_fma(factor,
+                             load_part(load, size, w + j * VF_LANES * size,
+                                       j + 1 < vecs ? VF_LANES : last),
+                             sums[j]);
+    }
+    UNROLL
+    for (size_t j = 0; j < vecs; j++)
+        store_some(y + j * VF_LANES, j + 1 < vecs ? VF_LANES : last, sums[j]);
+}
+
+ALWAYS_INLINE void weigh_rows(load_fn load, size_t size, size_t rows, size_t k,
+                              const unsigned char *w, size_t row_bytes,
+                              const float *x, float *y)
+{
+    size_t i = 0;
+    for (; i + 8 * VF_LANES <= k; i += 8 * VF_LANES)
+        weigh_columns(load, size, 8, VF_LANES, rows, w + i * size, row_bytes, x,
+                      y + i);
+    for (; i < k; i += VF_LANES)
+        weigh_columns(load, size, 1, k - i < VF_LANES ? k - i : VF_LANES, rows,
+                      w + i * size, row_bytes, x, y + i);
+}
+
 #define FORMAT(type, size)                                                   \
     static void to_f32_##type(size_t count, const void *row, float *to)      \
     {                                                                        \
@@ -93,6 +127,11 @@ ALWAYS_INLINE void dot_rows(load_fn load, size_t size, size_t rows, size_t k,
                               size_t row_bytes, const float *x, float *y)    \
     {                                                                        \
         dot_rows(vf_load_##type, size, rows, k, w, row_bytes, x, y);         \
+    }                                                                        \
+    static void weigh_##type(size_t rows, size_t k, const void *w,           \
+                             size_t row_bytes, const float *x, float *y)     \
+    {                                                                        \
+        weigh_rows(vf_load_##type, size, rows, k, w, row_bytes, x, y);       \
     }
 
 FORMAT(f32, 4)
@@ -101,13 +140,15 @@ FORMAT(bf16, 2)
 
 #include "kernels/template/block_tmpl.h"
 
-#define FORMAT_ROW(dtype, type) [dtype] = {to_f32_##type, matvec_##type},
+#define FORMAT_ROW(dtype, type) \
+    [dtype] = {to_f32_##type, matvec_##type, weigh_##type},
+#define BLOCK_ROW(dtype, type) [dtype] = {to_f32_##type, matvec_##type, NULL},
 #define FORMAT_TABLE                    \
     {                                   \
         FORMAT_ROW(PND_F32, f32)        \
         FORMAT_ROW(PND_F16, f16)        \
         FORMAT_ROW(PND_BF16, bf16)      \
-        FOR_BLOCK_FORMATS(FORMAT_ROW)   \
+        FOR_BLOCK_FORMATS(BLOCK_ROW)    \
     }
 
 #endif

@@ -103,6 +103,18 @@ static float find_largest(size_t n, const float *x)
     return largest;
 }
 
+static void to_f16(size_t n, const float *x, uint16_t *y)
+{
+    size_t i = 0;
+    for (; i + VF_LANES <= n; i += VF_LANES)
+        vf_store_f16(y + i, vf_load_f32(x + i));
+    if (i < n) {
+        uint16_t part[VF_LANES];
+        vf_store_f16(part, load_some(x + i, n - i));
+        memcpy(y + i, part, (n - i) * sizeof *y);
+    }
+}
+
 static void softmax(size_t n, float scale, float *x)
 {
     vf largest = vf_set(find_largest(n, x)), factor = vf_set(scale);

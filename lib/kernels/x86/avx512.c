@@ -15,5 +15,6 @@ void pnd_kernels_add_avx512(struct pnd_kernels *k)
     k->gemm = (struct pnd_gemm_kernels)GEMM_TABLE;
     memcpy(k->format, format, sizeof k->format);
     k->norm = (struct pnd_norm_kernels){layer_norm, rms_norm};
-    k->vector = (struct pnd_vector_kernels){add, gelu, silu_mul, softmax};
+    k->vector = (struct pnd_vector_kernels){add, gelu, silu_mul, softmax,
+                                               to_f16};
 }

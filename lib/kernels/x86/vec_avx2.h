@@ -36,6 +36,11 @@ static inline vf vf_load_f16(const void *p)
     return _mm256_cvtph_ps(_mm_loadu_si128(p));
 }
 
+static inline void vf_store_f16(void *p, vf v)
+{
+    _mm_storeu_si128(p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
 static inline vf vf_load_bf16(const void *p)
 {
     __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(p));

@@ -36,6 +36,11 @@ static inline vf vf_load_f16(const void *p)
     return _mm512_cvtph_ps(_mm256_loadu_si256(p));
 }
 
+static inline void vf_store_f16(void *p, vf v)
+{
+    _mm256_storeu_si256(p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
 static inline vf vf_load_bf16(const void *p)
 {
     __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(p));

@@ -63,6 +63,10 @@ START_TEST(decoder_states_and_limits)
                                    .context_length = 8};
     panda_generate_options o = greedy(4);
     panda_token tokens[] = {5, 6, 7, 8, 9, 10, 11, 12, 13}, token;
+    small.kv_format = PANDA_KV_F16 + 1;
+    ck_assert_fails(panda_decoder_create(&decoder, model, &small),
+                    PANDA_E_ARGUMENT, "kv_format is 3");
+    small.kv_format = PANDA_KV_F16;
     ck_assert_ok(panda_decoder_create(&decoder, model, &small));
     ck_assert_fails(panda_decoder_generate(decoder, &o, NULL, NULL),
                     PANDA_E_STATE, "pushed");

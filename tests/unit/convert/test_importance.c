@@ -73,7 +73,8 @@ START_TEST(means_are_those_of_the_inputs)
     const float *q, *k, *output;
     ck_assert_ok(pnd_importance_measure(test_context(), llama, tokens, COUNT,
                                         bos, CONTEXT, path, NULL));
-    ck_assert_ok(pnd_session_create(&session, test_context(), llama, CONTEXT));
+    ck_assert_ok(pnd_session_create(&session, test_context(), llama, CONTEXT,
+                                    PND_F32));
     pnd_session_set_inputs(session, take_input, &seen);
     for (size_t i = 0; i < COUNT; i += CONTEXT - 1) {
         size_t left = COUNT - i < CONTEXT - 1 ? COUNT - i : CONTEXT - 1;

@@ -53,7 +53,7 @@ static void open_folder(const char *folder, panda_lora_mode mode)
         lora.weights = delta;
     }
     ck_assert_ok(pnd_llama_load(&llama, ctx, weights, &config, &lora));
-    ck_assert_ok(pnd_session_create(&session, ctx, llama, 256));
+    ck_assert_ok(pnd_session_create(&session, ctx, llama, 256, PND_F32));
 }
 
 static void tear_down(void)
@@ -277,7 +277,8 @@ START_TEST(quantised_with_rounding)
     ck_assert(!pnd_llama_is_rounding(llama));
     pnd_llama_set_rounding(llama, true);
     ck_assert(pnd_llama_is_rounding(llama));
-    ck_assert_ok(pnd_session_create(&session, test_context(), llama, 256));
+    ck_assert_ok(pnd_session_create(&session, test_context(), llama, 256,
+                                    PND_F32));
     ck_assert_double_eq_tol(measure_loss(tokens, count), exact_loss, 0.05);
 
     struct test_tensor full = read_tensor(file, logits, ".last_full");

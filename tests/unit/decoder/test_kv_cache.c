@@ -12,8 +12,8 @@ static struct pnd_kv_cache cache;
 static void set_up(void)
 {
     test_alloc_init(&counter);
-    ck_assert_ok(pnd_kv_cache_init(&cache, &counter.alloc, LAYERS, KV_DIM,
-                                   HIDDEN, LIMIT));
+    ck_assert_ok(pnd_kv_cache_init(&cache, &counter.alloc, LAYERS, PND_F32,
+                                   KV_DIM, HIDDEN, LIMIT));
 }
 
 static void tear_down(void)
@@ -111,7 +111,8 @@ START_TEST(creation_without_memory_fails)
 {
     struct pnd_kv_cache other;
     counter.fail_at = atomic_load(&counter.count) + 1;
-    ck_assert_int_eq(pnd_kv_cache_init(&other, &counter.alloc, 1, 1, 1, 1),
+    ck_assert_int_eq(pnd_kv_cache_init(&other, &counter.alloc, 1, PND_F16, 1, 1,
+                                       1),
                      PANDA_E_MEMORY);
     pnd_kv_cache_free(&other);
 }

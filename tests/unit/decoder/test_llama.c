@@ -64,7 +64,7 @@ static void compare_with_reference(double tolerance)
     struct reference_result expected = reference_run(&r, tokens, NULL, COUNT);
     struct traced traced = {c->hidden, COUNT, malloc(values * sizeof(float))};
     struct pnd_session *s;
-    ck_assert_ok(pnd_session_create(&s, test_context(), llama, 64));
+    ck_assert_ok(pnd_session_create(&s, test_context(), llama, 64, PND_F32));
     pnd_session_set_trace(s, keep_stage, &traced);
     ck_assert_ok(pnd_session_push_tokens(s, tokens, COUNT, NULL));
     test_assert_close("hidden", traced.stages, expected.hidden, values,

@@ -128,7 +128,7 @@ static panda_status run_gguf(struct gguf_builder *g, panda_lora_mode mode,
     ck_assert_ok(pnd_llama_config_read(&config, pnd_weights_get_gguf(w)));
     panda_status status = pnd_llama_load(&llama, ctx, w, &config, &lora);
     if (status == PANDA_OK) {
-        ck_assert_ok(pnd_session_create(&s, ctx, llama, 64));
+        ck_assert_ok(pnd_session_create(&s, ctx, llama, 64, PND_F32));
         ck_assert_ok(pnd_session_push_tokens(s, tokens, COUNT, NULL));
         memcpy(logits, pnd_session_get_logits(s),
                config.vocab_size * sizeof *logits);
@@ -149,7 +149,7 @@ static void run_hf(panda_lora_mode mode, float *logits)
     struct pnd_session *s;
     ck_assert_ok(pnd_weights_open(&w, ctx, tiny_file_write(&base)));
     ck_assert_ok(pnd_llama_load(&llama, ctx, w, &tiny.config, &lora));
-    ck_assert_ok(pnd_session_create(&s, ctx, llama, 64));
+    ck_assert_ok(pnd_session_create(&s, ctx, llama, 64, PND_F32));
     ck_assert_ok(pnd_session_push_tokens(s, tokens, COUNT, NULL));
     memcpy(logits, pnd_session_get_logits(s),
            tiny.config.vocab_size * sizeof *logits);

@@ -70,7 +70,7 @@ static void compare_with_reference(double scale)
     struct reference r = {&tiny, &base, scale > 0 ? &delta : NULL, scale};
     struct reference_result expected = reference_run(&r, tokens, NULL, COUNT);
     struct pnd_session *s;
-    ck_assert_ok(pnd_session_create(&s, test_context(), llama, 64));
+    ck_assert_ok(pnd_session_create(&s, test_context(), llama, 64, PND_F32));
     ck_assert_ok(pnd_session_push_tokens(s, tokens, COUNT, NULL));
     test_assert_close("logits", pnd_session_get_logits(s),
                       expected.logits + (size_t)(COUNT - 1) * vocab_size,

@@ -26,7 +26,8 @@ static void open_tiny(void)
         pnd_weights_open(&weights, test_context(), tiny_file_write(&file)));
     ck_assert_ok(pnd_llama_load(&llama, test_context(), weights, &tiny.config,
                                 NULL));
-    ck_assert_ok(pnd_session_create(&session, test_context(), llama, CONTEXT));
+    ck_assert_ok(pnd_session_create(&session, test_context(), llama, CONTEXT,
+                                    PND_F32));
 }
 
 static void set_up(void)
@@ -246,7 +247,8 @@ END_TEST
 START_TEST(an_empty_context_is_refused)
 {
     struct pnd_session *other = session;
-    ck_assert_fails(pnd_session_create(&other, test_context(), llama, 0),
+    ck_assert_fails(pnd_session_create(&other, test_context(), llama, 0,
+                                       PND_F32),
                     PANDA_E_ARGUMENT, "0 positions");
     ck_assert_ptr_null(other);
 }
@@ -314,7 +316,7 @@ static void run_on_threads(uint32_t threads, float *prefill, float *steps)
     ck_assert_ok(pnd_pool_create(&ctx.pool, &ctx.alloc, threads, NULL, NULL));
     ck_assert_ok(pnd_llama_load(&own, &ctx, weights, &tiny.config, NULL));
     pnd_session_destroy(session);
-    ck_assert_ok(pnd_session_create(&session, &ctx, own, CONTEXT));
+    ck_assert_ok(pnd_session_create(&session, &ctx, own, CONTEXT, PND_F32));
     ck_assert_ok(pnd_session_push_tokens(session, tokens, COUNT - 5, NULL));
     keep_logits(prefill);
     for (size_t i = COUNT - 5; i < COUNT; i++)
@@ -362,7 +364,7 @@ START_TEST(memory_follows_the_positions_in_use)
     struct pnd_context ctx;
     struct test_alloc counter;
     use_allocator(&ctx, &counter);
-    ck_assert_ok(pnd_session_create(&session, &ctx, llama, 4096));
+    ck_assert_ok(pnd_session_create(&session, &ctx, llama, 4096, PND_F32));
     ck_assert_uint_eq(pnd_session_get_cache_bytes(session), 0);
     ck_assert_ok(pnd_session_push_tokens(session, tokens, 100, NULL));
     /* 128 rows of keys and values of 16 in 2 layers, and of 32. */
@@ -388,7 +390,7 @@ START_TEST(creation_survives_any_failing_allocation)
     for (long n = 1; status != PANDA_OK; n++) {
         use_allocator(&ctx, &counter);
         counter.fail_at = n;
-        status = pnd_session_create(&session, &ctx, llama, CONTEXT);
+        status = pnd_session_create(&session, &ctx, llama, CONTEXT, PND_F32);
         ck_assert(status == PANDA_OK || status == PANDA_E_MEMORY);
         pnd_session_destroy(session);
         session = NULL;
@@ -406,7 +408,7 @@ START_TEST(a_push_without_memory_leaves_the_session_usable)
     ck_assert_ok(pnd_session_push_tokens(session, tokens + 40, 200, NULL));
     keep_logits(other_logits);
     use_allocator(&ctx, &counter);
-    ck_assert_ok(pnd_session_create(&session, &ctx, llama, CONTEXT));
+    ck_assert_ok(pnd_session_create(&session, &ctx, llama, CONTEXT, PND_F32));
     ck_assert_ok(pnd_session_push_tokens(session, tokens, 40, NULL));
     keep_logits(logits);
     panda_status status = PANDA_E_MEMORY;
@@ -428,10 +430,32 @@ START_TEST(a_push_without_memory_leaves_the_session_usable)
 }
 END_TEST
 
+/* Half the memory, nearly the same numbers; in one push or many. */
+START_TEST(keys_and_values_of_16_bits)
+{
+    struct pnd_session *halves;
+    ck_assert_ok(pnd_session_create(&halves, test_context(), llama, CONTEXT,
+                                    PND_F16));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 40, NULL));
+    ck_assert_ok(pnd_session_push_tokens(halves, tokens, 30, NULL));
+    for (size_t i = 30; i < 40; i++)
+        ck_assert_ok(pnd_session_push_tokens(halves, tokens + i, 1, NULL));
+    keep_logits(logits);
+    const float *found = pnd_session_get_logits(halves);
+    test_assert_close("logits", found, logits, tiny.config.vocab_size, 5e-3);
+    ck_assert(memcmp(found, logits, sizeof *logits) != 0);
+    const uint64_t final = 64 * tiny.config.hidden * sizeof(float);
+    ck_assert_uint_eq(pnd_session_get_cache_bytes(session) - final,
+                      2 * (pnd_session_get_cache_bytes(halves) - final));
+    pnd_session_destroy(halves);
+}
+END_TEST
+
 START_TEST(sessions_share_weights)
 {
     struct pnd_session *second;
-    ck_assert_ok(pnd_session_create(&second, test_context(), llama, 16));
+    ck_assert_ok(pnd_session_create(&second, test_context(), llama, 16,
+                                    PND_F32));
     ck_assert_ok(pnd_session_push_tokens(session, tokens, 9, NULL));
     ck_assert_ok(pnd_session_push_tokens(second, tokens + 50, 9, NULL));
     keep_logits(logits);
@@ -462,6 +486,7 @@ int main(void)
     tcase_add_test(tc, memory_follows_the_positions_in_use);
     tcase_add_test(tc, creation_survives_any_failing_allocation);
     tcase_add_test(tc, a_push_without_memory_leaves_the_session_usable);
+    tcase_add_test(tc, keys_and_values_of_16_bits);
     tcase_add_test(tc, sessions_share_weights);
     suite_add_tcase(suite, tc);
     return test_run(suite);

@@ -9,6 +9,7 @@
 struct attention_data {
     struct pnd_attention_shape shape;
     float *q, *k, *v, *out;
+    uint16_t *half_k, *half_v; /* of the same values, for PND_F16 */
     size_t out_count;
 };
 
@@ -37,8 +38,29 @@ static struct attention_data make_data(uint32_t batch, uint32_t queries,
     return d;
 }
 
+static uint16_t *make_halves(float *values, size_t count)
+{
+    uint16_t *halves = malloc((count + 1) * sizeof *halves);
+    ck_assert_ptr_nonnull(halves);
+    for (size_t i = 0; i < count; i++) {
+        halves[i] = pnd_f32_to_f16(values[i]);
+        values[i] = pnd_f16_to_f32(halves[i]);
+    }
+    return halves;
+}
+
+static void store_as_halves(struct attention_data *d)
+{
+    const size_t count = d->shape.batch * d->shape.kv_batch_stride;
+    d->shape.kv_dtype = PND_F16;
+    d->half_k = make_halves(d->k, count);
+    d->half_v = make_halves(d->v, count);
+}
+
 static void free_data(struct attention_data *d)
 {
+    free(d->half_k);
+    free(d->half_v);
     free(d->q);
     free(d->k);
     free(d->v);
@@ -53,7 +75,11 @@ static void run(const struct pnd_context *ctx, void *user)
     memset(scratch, 0xff, count * sizeof *scratch);
     float *end = scratch + count; /* nn_floats leaves one more */
     *end = 42;
-    pnd_attention_run(ctx, &d->shape, d->q, d->k, d->v, d->out, scratch);
+    if (d->shape.kv_dtype == PND_F16)
+        pnd_attention_run(ctx, &d->shape, d->q, d->half_k, d->half_v, d->out,
+                          scratch);
+    else
+        pnd_attention_run(ctx, &d->shape, d->q, d->k, d->v, d->out, scratch);
     ck_assert(*end == 42);
     free(scratch);
 }
@@ -121,6 +147,9 @@ START_TEST(equals_the_formula)
         cases[_i].kv_heads, cases[_i].head_dim, cases[_i].causal);
     nn_check_threads(run, &d, d.out, d.out_count);
     check_values(&d);
+    store_as_halves(&d);
+    nn_check_threads(run, &d, d.out, d.out_count);
+    check_values(&d);
     free_data(&d);
 }
 END_TEST
@@ -159,6 +188,7 @@ START_TEST(scratch_grows_with_the_shape)
 {
     struct attention_data d = make_data(1, 1, 1, 1, 1, 1, false);
     size_t last = 0;
+    d.shape.kv_dtype = _i ? PND_F16 : PND_F32;
     for (d.shape.keys = 1; d.shape.keys < 200000; d.shape.keys += 997) {
         size_t count = pnd_attention_get_scratch(test_context(), &d.shape);
         ck_assert_uint_ge(count, last);
@@ -181,7 +211,7 @@ int main(void)
                         (int)(sizeof cases / sizeof *cases));
     tcase_add_test(tc, gaps_between_rows_are_kept);
     tcase_add_test(tc, large_scores_stay_finite);
-    tcase_add_test(tc, scratch_grows_with_the_shape);
+    tcase_add_loop_test(tc, scratch_grows_with_the_shape, 0, 2);
     suite_add_tcase(suite, tc);
     return test_run(suite);
 }
