@@ -26,8 +26,9 @@ struct pnd_scratch {
 };
 
 /** Cut `base` into the pieces for chunks of `rows` of a session with `context`
- *  positions, its keys and values stored as `kv_dtype`; with `base` NULL only count. Returns the floats needed, or 0 when
- *  that is more than a size_t of bytes. */
+ *  positions, its keys and values stored as `kv_dtype`; with `base` NULL only
+ *  count. Returns the floats needed, or 0 when that is more than a size_t of
+ *  bytes. */
 size_t pnd_scratch_lay_out(struct pnd_scratch *scratch, float *base,
                            const struct pnd_llama *llama,
                            enum pnd_dtype kv_dtype, uint32_t rows,
