@@ -195,6 +195,36 @@ typedef struct panda_model_info {
 PANDA_API panda_status panda_model_get_info(const panda_model *model,
                                             panda_model_info *out);
 
+/** One part of a model. What is on the heap was copied from the file (or read
+ *  by a callback), or made anew: norms as floats, merged LoRA, 8-bit copies. */
+typedef struct panda_part_info {
+    uint32_t struct_size;    /**< set by the caller */
+    uint32_t part;           /**< one PANDA_PART_* bit */
+    panda_modality modality; /**< of an encoder (IMAGE: of videos, too), or 0 */
+    uint32_t tensors;        /**< that are used; 0 for a vocabulary */
+    const char *name;    /**< such as "audio encoder", "token embedding" */
+    const char *format;  /**< type of most bytes, such as "q4_0" */
+    const char *formats; /**< all types of matrices: "q4_0 + q6_k" */
+    const char *path;    /**< the file, or the first of them */
+    uint64_t file_bytes;   /**< of its tensors in the file */
+    uint64_t mapped_bytes; /**< of these, used where they lie in mapped files or
+                                in the host's memory */
+    uint64_t heap_bytes;   /**< copied, read by a callback, or made anew */
+} panda_part_info;
+
+/** Tell about one part after the other: each encoder, the projection, LoRA,
+ *  the decoder, its token embedding, its output matrix, the vocabularies.
+ *  @param index from 0
+ *  @param out borrows; `struct_size` set by the caller, the rest is filled; the
+ *         strings are borrowed from the model
+ *  @return PANDA_OK; PANDA_END behind the last part; PANDA_E_ARGUMENT,
+ *          PANDA_E_VERSION
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_get_part_info(const panda_model *model,
+                                                 uint32_t index,
+                                                 panda_part_info *out);
+
 typedef struct panda_tower_info {
     uint32_t struct_size; /**< set by the caller */
     uint32_t width;       /**< channels of the trunk */

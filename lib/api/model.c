@@ -377,11 +377,20 @@ static panda_status report(const panda_model_options *o, double fraction)
 static panda_status read_clip_vocab(panda_model *model, const char *path)
 {
     const struct pnd_context *ctx = &model->context;
+    struct pnd_map map;
     model->clip_path = pnd_strdup(&ctx->alloc, path);
     if (!model->clip_path)
         return pnd_fail_memory();
-    return pnd_gzip_read_file(&model->clip_merges, &model->clip_merges_size,
-                              ctx, path, MAX_MERGES_BYTES);
+    panda_status status =
+        pnd_gzip_read_file(&model->clip_merges, &model->clip_merges_size, ctx,
+                           path, MAX_MERGES_BYTES);
+    if (status == PANDA_OK)
+        status = pnd_map_open(&map, ctx, path);
+    if (status < 0)
+        return status;
+    model->clip_bytes = map.size;
+    pnd_map_close(&map);
+    return PANDA_OK;
 }
 
 static panda_status open_parts(panda_model *model, const panda_model_options *o)
@@ -405,6 +414,7 @@ static panda_status open_parts(panda_model *model, const panda_model_options *o)
     else if (model->bundle && (!o->parts || o->parts & PANDA_PART_TOKENIZER))
         PND_TRY(open_own_tokenizer(model, pnd_weights_get_gguf(model->bundle)));
     PND_TRY(check_parts(model));
+    PND_TRY(pnd_model_list_parts(model));
     PND_TRY(pnd_model_list_frontends(model));
     PND_TRY(report(o, 1));
 out:
@@ -506,6 +516,7 @@ void panda_model_close(panda_model *model)
     close_weights(model);
     pnd_free(&runtime->context.alloc, model->clip_merges);
     pnd_free(&runtime->context.alloc, model->clip_path);
+    pnd_free(&runtime->context.alloc, model->part_list);
     pnd_free(&runtime->context.alloc, model);
     panda_runtime_destroy(runtime);
 }

@@ -34,7 +34,9 @@ struct panda_model {
     struct pnd_tokenizer *tokenizer;
     char *clip_merges; /* zero-terminated text, NULL without */
     size_t clip_merges_size;
-    char *clip_path; /* of clip_merges, NULL without or from a bundle */
+    char *clip_path;     /* of clip_merges, NULL without or from a bundle */
+    uint64_t clip_bytes; /* of that file, perhaps compressed */
+    struct pnd_part_list *part_list; /* model_part_info.c */
 
     pthread_mutex_t frontend_lock; /* protects the states' is_ready */
     uint32_t frontend_count;
@@ -56,6 +58,9 @@ panda_status pnd_model_open_bundle(panda_model *model,
 
 /** The tower that sees a modality. */
 enum pnd_tower_id pnd_model_get_tower_id(panda_modality modality);
+
+/** What panda_model_get_part_info tells; called once by panda_model_open. */
+panda_status pnd_model_list_parts(panda_model *model);
 
 /** Runtime's and built-in frontends; called once by panda_model_open. */
 panda_status pnd_model_list_frontends(panda_model *model);

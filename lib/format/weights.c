@@ -463,6 +463,19 @@ void pnd_weights_forget(const struct pnd_weights *w, const void *data,
     }
 }
 
+struct pnd_tensor_use pnd_weights_get_use(const struct pnd_weights *w,
+                                          size_t index)
+{
+    const struct pnd_weights_entry *entry = &w->entries[index];
+    const struct pnd_weights_file *file = &w->files[entry->file];
+    const uintptr_t at = (uintptr_t)entry->tensor.data;
+    const uintptr_t begin = (uintptr_t)file->map.data;
+    return (struct pnd_tensor_use){
+        entry->used,
+        !file->map.fill && at >= begin && at - begin < file->map.size,
+        file->path};
+}
+
 uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w)
 {
     uint64_t bytes = 0;

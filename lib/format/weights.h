@@ -97,6 +97,15 @@ const void *pnd_weights_get_file_data(const struct pnd_weights *w,
 void pnd_weights_forget(const struct pnd_weights *w, const void *data,
                         size_t size);
 
+/* What became of a tensor. */
+struct pnd_tensor_use {
+    bool is_used;     /* somebody asked for it */
+    bool is_in_place; /* where it lies in a mapped file, or in memory */
+    const char *path; /* its file; borrowed */
+};
+struct pnd_tensor_use pnd_weights_get_use(const struct pnd_weights *w,
+                                          size_t index);
+
 /** Bytes of mapped (or borrowed) files, and of those that were copied from
  *  files or brought by a callback. */
 uint64_t pnd_weights_get_mapped_bytes(const struct pnd_weights *w);

@@ -85,6 +85,7 @@ static panda_status read_model(struct pnd_tokenizer *t,
     panda_status status = pnd_map_open(&map, ctx, path);
     if (status < 0)
         return status;
+    t->file_bytes = map.size;
     status = read_map(t, ctx, &map, path, folder);
     pnd_map_close(&map);
     return status;
@@ -199,6 +200,15 @@ int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
                            size_t length)
 {
     return pnd_vocabulary_find(t->vocabulary, piece, length);
+}
+
+struct pnd_tokenizer_source pnd_tokenizer_get_source(
+    const struct pnd_tokenizer *t)
+{
+    const bool is_bpe = t->kind == PND_TOKENIZER_BPE;
+    const char *bpe = t->bpe.byte_level ? "byte-level BPE" : "BPE";
+    return (struct pnd_tokenizer_source){
+        t->path, is_bpe ? bpe : "SentencePiece", t->file_bytes};
 }
 
 uint64_t pnd_tokenizer_get_heap_bytes(const struct pnd_tokenizer *t)

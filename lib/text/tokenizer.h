@@ -44,6 +44,15 @@ int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
 
 uint64_t pnd_tokenizer_get_heap_bytes(const struct pnd_tokenizer *t);
 
+/* Where a vocabulary comes from; borrowed. */
+struct pnd_tokenizer_source {
+    const char *path; /* as pnd_tokenizer_get_path */
+    const char *format;  /* "SentencePiece", "byte-level BPE", "BPE" */
+    uint64_t file_bytes; /* of the file; of a GGUF, of its metadata about it */
+};
+struct pnd_tokenizer_source pnd_tokenizer_get_source(
+    const struct pnd_tokenizer *t);
+
 /** Append the ids (int32) of the text to `ids`; nothing on failure. `flags`:
  *  PANDA_TOKENIZE_* (pandagpt/model.h); BOS is PANDA_E_UNSUPPORTED when there
  *  is none. Time is O(n log n) whatever the text. */

@@ -3,6 +3,7 @@
 #include "text/tokenizer_gguf.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "format/utf8.h"
 
@@ -343,6 +344,20 @@ out:
     return status;
 }
 
+static uint64_t count_bytes(const struct pnd_gguf *gguf)
+{
+    static const char prefix[] = "tokenizer.";
+    const size_t length = sizeof prefix - 1;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < pnd_gguf_get_count(gguf); i++) {
+        const struct pnd_gguf_value *v = pnd_gguf_at(gguf, i);
+        if (v->key.length >= length &&
+            memcmp(v->key.bytes, prefix, length) == 0)
+            bytes += v->key.length + v->bytes;
+    }
+    return bytes;
+}
+
 panda_status pnd_tokenizer_gguf_read(struct pnd_tokenizer *t,
                                      const struct pnd_context *ctx,
                                      const struct pnd_gguf *gguf)
@@ -357,6 +372,7 @@ panda_status pnd_tokenizer_gguf_read(struct pnd_tokenizer *t,
     panda_status status = find_lists(&l, gguf);
     if (status < 0)
         return status;
+    t->file_bytes = count_bytes(gguf);
     const bool has_merges = pnd_gguf_find(gguf, OWN("merges")) != NULL;
     if (pnd_gguf_is_string(gguf, KEY("model"), "llama") && !has_merges) {
         pnd_sentencepiece_init(&t->model, t->alloc);

@@ -23,6 +23,7 @@ struct pnd_tokenizer {
     struct pnd_vocabulary *vocabulary; /* of the one in use */
     struct pnd_prefixes user_defined;  /* found in every text */
     struct pnd_prefixes whole;         /* found in text that is parsed */
+    uint64_t file_bytes;
     struct pnd_prefixes late;          /* BPE: found where no whole ones are */
 };
 

@@ -209,7 +209,7 @@ panda_status hostile_try(const struct hostile_model *m, uint32_t index,
 /* Large files describe themselves at one of their ends. */
 static bool is_header(size_t size, size_t at)
 {
-    return at < 16384 || at + 8192 >= size;
+    return at < 32768 || at + 8192 >= size;
 }
 
 static void change_byte(const struct hostile_model *m, uint32_t index,

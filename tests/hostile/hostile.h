@@ -38,7 +38,7 @@ panda_status hostile_try(const struct hostile_model *m, uint32_t index,
                          const uint8_t *bytes, size_t size, const char *what);
 
 /** Try file `index` cut off after every 1 % of its length, and with every
- *  `stride`-th byte of its first 16 KiB and last 8 KiB changed: all its bits,
+ *  `stride`-th byte of its first 32 KiB and last 8 KiB changed: all its bits,
  *  and in a thorough run each of them. */
 void hostile_sweep(const struct hostile_model *m, uint32_t index,
                    size_t stride);
@@ -68,7 +68,9 @@ struct hostile_model make_folder(void);
 struct hostile_model make_tokenizer_json(void);
 /** Projection and LoRA in a torch file, and their .json. */
 struct hostile_model make_adapter(void);
-/** Encoders in a torch file. */
+/** Encoders in safetensors, and their head counts. */
 struct hostile_model make_encoders(void);
+/** A bundle of a folder, encoders and a projection. */
+struct hostile_model make_bundle(void);
 
 #endif

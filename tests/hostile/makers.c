@@ -392,6 +392,67 @@ struct hostile_model make_adapter(void)
     return model;
 }
 
+/* What panda_convert makes of the sources of these models. */
+static void add_converted(struct hostile_model *to, const char *name,
+                          const struct hostile_model *const *models,
+                          size_t count)
+{
+    panda_model_source sources[HOSTILE_FILES];
+    panda_model_options options = {.struct_size = sizeof options,
+                                   .sources = sources};
+    panda_convert_options convert = {.struct_size = sizeof convert,
+                                     .model = &options,
+                                     .encoder_format = PANDA_FORMAT_F16};
+    panda_runtime *runtime;
+    for (size_t m = 0; m < count; m++) {
+        const panda_model_options *o = &models[m]->options;
+        options.imagebind = o->imagebind ? o->imagebind : options.imagebind;
+        options.decoder = o->decoder ? o->decoder : options.decoder;
+        options.adapter = o->adapter ? o->adapter : options.adapter;
+        if (o->imagebind_config)
+            options.imagebind_config = o->imagebind_config;
+        for (uint32_t i = 0; i < models[m]->count; i++)
+            sources[options.source_count++] = (panda_model_source){
+                .struct_size = sizeof *sources,
+                .name = models[m]->files[i].name,
+                .data = models[m]->files[i].bytes.data,
+                .size = models[m]->files[i].bytes.size};
+    }
+    convert.output = test_write_temp(".gguf", "", 0);
+    ck_assert_ok(panda_runtime_create(&runtime, NULL));
+    ck_assert_ok(panda_convert(runtime, &convert));
+    panda_runtime_destroy(runtime);
+    hostile_add_path(to, name, convert.output);
+}
+
+/* A projection of what the encoders give to what the folder takes. */
+static struct hostile_model make_projection(int64_t in, int64_t out)
+{
+    struct hostile_model model = {.options.adapter = "projection.pt"};
+    struct tiny_file f = {.random = 1};
+    tiny_file_add(&f, "llama_proj.weight", PND_F32, 2, (int64_t[]){out, in}, 0,
+                  0.1f);
+    tiny_file_add(&f, "llama_proj.bias", PND_F32, 1, (int64_t[]){out}, 0, 1);
+    hostile_add_path(&model, "projection.pt", tiny_file_write(&f));
+    tiny_file_free(&f);
+    return model;
+}
+
+struct hostile_model make_bundle(void)
+{
+    struct hostile_model model = {.options = {
+        .struct_size = sizeof model.options, .bundle = "bundle.gguf"}};
+    struct tiny_imagebind tiny;
+    tiny_imagebind_init(&tiny);
+    struct hostile_model parts[] = {make_folder(), make_encoders(),
+                                    make_projection(tiny.embedding_dim, 32)};
+    const struct hostile_model *const all[] = {parts, parts + 1, parts + 2};
+    add_converted(&model, "bundle.gguf", all, 3);
+    for (int i = 0; i < 3; i++)
+        hostile_free(&parts[i]);
+    return model;
+}
+
 struct hostile_model make_encoders(void)
 {
     struct hostile_model model = {

@@ -101,6 +101,12 @@ START_TEST(damaged_encoders)
 }
 END_TEST
 
+START_TEST(damaged_bundles)
+{
+    sweep(make_bundle(), 0, 131);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("hostile");
@@ -113,6 +119,7 @@ int main(void)
     tcase_add_test(tc, damaged_tokenizer_json);
     tcase_add_loop_test(tc, damaged_adapters, 0, 2);
     tcase_add_loop_test(tc, damaged_encoders, 0, 2);
+    tcase_add_test(tc, damaged_bundles);
     suite_add_tcase(suite, tc);
     return test_run(suite);
 }

@@ -82,6 +82,7 @@ END_TEST
 
 START_TEST(missing_pointers_to_data_are_refused)
 {
+    panda_part_info part = {.struct_size = sizeof part};
     panda_token token;
     panda_file_kind kind;
     float number;
@@ -90,6 +91,8 @@ START_TEST(missing_pointers_to_data_are_refused)
     REFUSES(panda_runtime_get_cpu_features(runtime, NULL));
     REFUSES(panda_runtime_register_frontend(runtime, NULL));
     REFUSES(panda_model_get_info(model, NULL));
+    REFUSES(panda_model_get_part_info(model, 0, NULL));
+    REFUSES(panda_model_get_part_info(NULL, 0, &part));
     REFUSES(panda_model_get_tower_info(model, PANDA_MODALITY_IMAGE, NULL));
     REFUSES(panda_model_find_kind(&kind, runtime, NULL));
     REFUSES(panda_model_tokenize(model, &token, 1, NULL, "x", 1, 0));

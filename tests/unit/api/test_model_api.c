@@ -36,6 +36,56 @@ START_TEST(info_tells_the_parts)
 }
 END_TEST
 
+static panda_part_info get_part(const panda_model *model, const char *name)
+{
+    panda_part_info info = {.struct_size = sizeof info};
+    for (uint32_t i = 0;; i++) {
+        panda_status status = panda_model_get_part_info(model, i, &info);
+        ck_assert_msg(status == PANDA_OK, "no part %s", name);
+        if (strcmp(info.name, name) == 0)
+            return info;
+    }
+}
+
+START_TEST(parts_tell_formats_and_memory)
+{
+    struct api_files files = api_files_write(32);
+    panda_runtime *runtime = api_runtime(NULL, 1);
+    panda_model_options options = api_options(&files);
+    panda_model *model;
+    options.lora_mode = PANDA_LORA_SIDE;
+    options.modalities = PANDA_MODALITY_BIT(PANDA_MODALITY_IMAGE) |
+                         PANDA_MODALITY_BIT(PANDA_MODALITY_AUDIO);
+    ck_assert_ok(panda_model_open(&model, runtime, &options));
+    panda_part_info image = get_part(model, "image encoder");
+    ck_assert_uint_eq(image.part, PANDA_PART_ENCODERS);
+    ck_assert_int_eq(image.modality, PANDA_MODALITY_IMAGE);
+    ck_assert_str_eq(image.format, "f32");
+    ck_assert_str_eq(image.formats, "f32");
+    ck_assert_str_eq(image.path, files.imagebind);
+    ck_assert_uint_gt(image.file_bytes, 10000);
+    ck_assert_uint_eq(image.mapped_bytes, image.file_bytes);
+    ck_assert_uint_gt(image.heap_bytes, 0); /* the stem's two slices, summed */
+    ck_assert_str_eq(get_part(model, "projection").path, files.adapter);
+    panda_part_info lora = get_part(model, "LoRA");
+    ck_assert_uint_eq(lora.tensors, 2 * 4 * 2);
+    ck_assert_uint_eq(lora.file_bytes, 2 * 4 * 2 * 32 * 4 * 4);
+    ck_assert_uint_eq(get_part(model, "decoder").tensors, 2 * 9 + 1);
+    ck_assert_uint_eq(get_part(model, "output matrix").file_bytes,
+                      get_part(model, "token embedding").file_bytes);
+    panda_part_info words = get_part(model, "vocabulary");
+    ck_assert_str_eq(words.format, "SentencePiece");
+    ck_assert_str_eq(words.path, files.tokenizer);
+    ck_assert_uint_eq(words.file_bytes, 13968);
+    ck_assert_uint_gt(words.heap_bytes, 0);
+    panda_part_info end = {.struct_size = sizeof end, .name = "x"};
+    ck_assert_int_eq(panda_model_get_part_info(model, 8, &end), PANDA_END);
+    ck_assert_ptr_null(end.name);
+    panda_model_close(model);
+    panda_runtime_destroy(runtime);
+}
+END_TEST
+
 START_TEST(an_adapter_alone_tells_its_lora)
 {
     struct api_files files = api_files_write(32);
@@ -47,6 +97,7 @@ START_TEST(an_adapter_alone_tells_its_lora)
     ck_assert_ok(panda_model_open(&model, runtime, &options));
     ck_assert_ok(panda_model_get_info(model, &info));
     ck_assert_uint_eq(info.parts, PANDA_PART_PROJECTOR | PANDA_PART_LORA);
+    ck_assert_uint_eq(get_part(model, "LoRA").tensors, 16);
     ck_assert_uint_eq(info.lora_rank, 4);
     panda_model_close(model);
     panda_runtime_destroy(runtime);
@@ -273,6 +324,7 @@ int main(void)
     Suite *suite = suite_create("model_api");
     TCase *tc = tcase_create("model_api");
     tcase_add_test(tc, info_tells_the_parts);
+    tcase_add_test(tc, parts_tell_formats_and_memory);
     tcase_add_test(tc, an_adapter_alone_tells_its_lora);
     tcase_add_test(tc, parts_that_do_not_fit_are_refused);
     tcase_add_test(tc, vocabulary_and_embedding_must_agree);
