@@ -66,11 +66,26 @@ static const struct {
     {PANDA_PART_CLIP_VOCAB, "clip_vocab", "bpe_simple_vocab_16e6.txt.gz"},
     {PANDA_PART_PROJECTOR, "projector", "PandaGPT delta"},
     {PANDA_PART_LORA, "lora", "PandaGPT delta"},
-    {PANDA_PART_DECODER, "decoder", "LLaMA-family folder"},
-    {PANDA_PART_TOKENIZER, "tokenizer", "tokenizer.model"},
+    {PANDA_PART_DECODER, "decoder", "LLaMA-family folder or GGUF"},
+    {PANDA_PART_TOKENIZER, "tokenizer", "tokenizer.model or .json"},
 };
 
 #define PARTS (sizeof parts / sizeof *parts)
+
+/* What one can do with a model, and the parts that it takes. */
+static const struct {
+    const char *name, *key;
+    uint32_t parts;
+} uses[] = {
+    {"embed media", "embed", PANDA_PART_ENCODERS},
+    {"embed texts", "embed_text", PANDA_PART_ENCODERS | PANDA_PART_CLIP_VOCAB},
+    {"chat", "chat", PANDA_PART_DECODER | PANDA_PART_TOKENIZER},
+    {"chat about media", "chat_media",
+     PANDA_PART_DECODER | PANDA_PART_TOKENIZER | PANDA_PART_ENCODERS |
+         PANDA_PART_PROJECTOR},
+};
+
+#define USES (sizeof uses / sizeof *uses)
 
 static void print_json_parts(const char *key, uint32_t mask)
 {
@@ -124,6 +139,64 @@ static void print_words(const struct word *words, uint64_t mask,
     }
 }
 
+static void print_json_uses(uint32_t missing)
+{
+    printf("\"missing_to\": {");
+    for (size_t i = 0; i < USES; i++) {
+        printf("%s", i ? ", " : "");
+        print_json_parts(uses[i].key, uses[i].parts & missing);
+    }
+    printf("}");
+}
+
+static void print_uses(uint32_t missing)
+{
+    for (size_t i = 0; i < USES; i++) {
+        const uint32_t needed = uses[i].parts & missing;
+        const char *before = "missing ";
+        printf("to %s: %s", uses[i].name, needed ? "" : "all is there");
+        for (size_t p = 0; p < PARTS; p++) {
+            if (!(parts[p].bit & needed))
+                continue;
+            printf("%s%s (%s)", before, parts[p].name, parts[p].file);
+            before = ", ";
+        }
+        printf("\n");
+    }
+}
+
+static void print_json_details(const panda_model *model)
+{
+    panda_part_info p = {.struct_size = sizeof p};
+    printf("\"details\": [");
+    for (uint32_t i = 0;
+         panda_model_get_part_info(model, i, &p) == PANDA_OK; i++) {
+        printf("%s{\"name\": \"%s\", \"format\": \"%s\", \"formats\": "
+               "\"%s\", \"tensors\": %u, \"path\": ",
+               i ? ", " : "", p.name, p.format ? p.format : "", p.formats,
+               p.tensors);
+        print_json_string(p.path, strlen(p.path));
+        printf(", \"file_bytes\": %llu, \"mapped_bytes\": %llu, "
+               "\"heap_bytes\": %llu}",
+               (unsigned long long)p.file_bytes,
+               (unsigned long long)p.mapped_bytes,
+               (unsigned long long)p.heap_bytes);
+    }
+    printf("]");
+}
+
+static void print_details(const panda_model *model)
+{
+    panda_part_info p = {.struct_size = sizeof p};
+    printf("%-18s %-18s %10s %10s %10s  %s\n", "part (MB)", "format",
+           "in file", "mapped", "heap", "file");
+    for (uint32_t i = 0;
+         panda_model_get_part_info(model, i, &p) == PANDA_OK; i++)
+        printf("%-18s %-18s %10.3f %10.3f %10.3f  %s\n", p.name, p.formats,
+               (double)p.file_bytes / 1e6, (double)p.mapped_bytes / 1e6,
+               (double)p.heap_bytes / 1e6, p.path);
+}
+
 static void print_json_format(const char *key, const char *format)
 {
     if (format)
@@ -159,6 +232,10 @@ static void print_json(const panda_model *model, const panda_model_info *i,
     print_json_parts("parts", i->parts);
     printf(", ");
     print_json_parts("missing", missing);
+    printf(", ");
+    print_json_uses(missing);
+    printf(", ");
+    print_json_details(model);
     printf(", \"embedding_dim\": %u, ", i->embedding_dim);
     print_json_towers(model);
     printf(", \"decoder\": {\"hidden\": %u, \"layers\": %u, \"heads\": %u, "
@@ -242,10 +319,8 @@ static void print_text(const panda_model *model, const panda_model_info *i,
     printf("; matrix products by ");
     print_words(provider_words, cpu->providers, "", " ");
     printf("\n");
-    for (size_t p = 0; p < PARTS; p++) {
-        if (parts[p].bit & missing)
-            printf("missing: %s (%s)\n", parts[p].name, parts[p].file);
-    }
+    print_details(model);
+    print_uses(missing);
 }
 
 int command_info(int argc, char **argv)

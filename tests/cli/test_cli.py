@@ -551,6 +551,16 @@ class Other(Temporary):
         self.assertEqual(result.returncode, 0, result.stderr)
         info = json.loads(result.stdout)
         self.assertEqual(info["missing"], ["clip_vocab"])
+        self.assertEqual(info["missing_to"],
+                         {"embed": [], "embed_text": ["clip_vocab"],
+                          "chat": [], "chat_media": []})
+        parts = {part["name"]: part for part in info["details"]}
+        self.assertEqual(parts["decoder"]["formats"], "f16")
+        self.assertEqual(parts["LoRA"]["tensors"], 24)
+        self.assertEqual(parts["vocabulary"]["format"], "SentencePiece")
+        image = parts["image encoder"]
+        self.assertEqual(image["path"], str(WEIGHTS / "imagebind_tiny.pth"))
+        self.assertEqual(image["mapped_bytes"], image["file_bytes"])
         self.assertEqual(info["formats"], {"encoders": "f32",
                                            "decoder": "f16"})
         self.assertEqual(info["precision"], "exact")
