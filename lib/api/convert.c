@@ -169,6 +169,7 @@ static panda_status open_sources(panda_model **model, struct base *base,
 {
     panda_status status;
     files.struct_size = sizeof files;
+    files.precision = PANDA_PRECISION_EXACT; /* not what is to be written */
     if (files.lora_mode != PANDA_LORA_OFF)
         files.lora_mode = PANDA_LORA_SIDE; /* merging is done in writing */
     if (o->decoder_delta) {

@@ -33,7 +33,8 @@ enum pnd_make {
     PND_MAKE_ROWS,       /* the rows, in `dtype` */
     PND_MAKE_INT8,       /* the rows as integers -127..127 (dtype I8) ... */
     PND_MAKE_INT8_SCALE, /* ... and what each row's are multiplied by (F32) */
-    PND_MAKE_VALUES      /* the floats at `values` */
+    PND_MAKE_OUTLIERS,   /* ... and the columns that are 0 in them (F32) */
+    PND_MAKE_VALUES      /* what lies at `values` */
 };
 
 /* LoRA of a matrix: rows += scale * (B A). */
@@ -55,7 +56,9 @@ struct pnd_plan_tensor {
 
     const struct pnd_weights *weights; /* where `tensor` is from */
     const struct pnd_tensor *tensor;   /* same shape; NULL: MAKE_VALUES */
-    const float *values;
+    const void *values;
+    const int32_t *outliers; /* (outlier_count) of the three of int8 */
+    uint32_t outlier_count;
 
     /* Changes on the way. */
     uint32_t head_dim; /* rows of q or k, halves of a head in the source, are

@@ -67,10 +67,13 @@ panda_status pnd_rows_begin(struct pnd_rows *rows,
     *rows = (struct pnd_rows){.ctx = ctx, .t = t,
                               .count = pnd_plan_get_rows(t),
                               .columns = pnd_plan_get_columns(t)};
-    if (t->make == PND_MAKE_INT8_SCALE) { /* its shape is another */
+    if (t->make == PND_MAKE_INT8_SCALE || t->make == PND_MAKE_OUTLIERS) {
+        /* their shape is another than the source's */
         rows->count = (size_t)t->shape[0];
         rows->columns = (size_t)pnd_tensor_get_count(t->tensor) / rows->count;
         rows->bytes = sizeof(float);
+        if (t->make == PND_MAKE_OUTLIERS)
+            rows->bytes *= t->outlier_count;
     } else {
         rows->bytes = pnd_dtype_get_row_bytes(t->dtype, rows->columns);
     }
@@ -161,15 +164,32 @@ static void add_lora(const struct pnd_rows *rows, const struct desk *desk,
         desk->x[i] += lora->scale * desk->sums[i];
 }
 
-/* False: there is an element that the type cannot hold. */
-static bool encode_row(const struct pnd_rows *rows, const float *x,
-                       uint8_t *out)
+/* Takes the outliers out of a row, to `out` where it is not NULL. */
+static bool take_outliers(const struct pnd_plan_tensor *t, float *x,
+                          uint8_t *out)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < t->outlier_count; i++) {
+        float *at = x + t->outliers[i];
+        if (out)
+            good &= pnd_quantize_rows(PND_F32, 1, 1, at, NULL,
+                                      out + i * sizeof *at) == 1;
+        *at = 0;
+    }
+    return good;
+}
+
+/* False: there is an element that the type cannot hold. `x` is used up. */
+static bool encode_row(const struct pnd_rows *rows, float *x, uint8_t *out)
 {
     const struct pnd_plan_tensor *t = rows->t;
     const size_t n = rows->columns;
     float scale;
     if (t->make == PND_MAKE_ROWS)
         return pnd_quantize_rows(t->dtype, 1, n, x, t->importance, out) == n;
+    if (t->make == PND_MAKE_OUTLIERS)
+        return take_outliers(t, x, out);
+    take_outliers(t, x, NULL);
     if (t->make == PND_MAKE_INT8)
         return pnd_quantize_int8(n, x, (int8_t *)out, &scale) == n;
     bool good = pnd_quantize_int8(n, x, NULL, &scale) == n;

@@ -4,13 +4,12 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <pandagpt/pandagpt.h>
 
-#include "encoder/tower.h"
+#include "encoder/tower_parts.h"
 #include "format/weights.h"
 #include "support/tiny_imagebind.h"
 #include "support/tiny_llama.h"
@@ -191,49 +190,66 @@ START_TEST(unstorable_numbers_are_refused_by_name)
 }
 END_TEST
 
-/* One matrix: codes times the row's scale are the source's floats within half a
- * code, and the largest of a row is a whole 127. */
-static void check_int8(struct pnd_weights *from, struct pnd_weights *to,
-                       const char *name)
+/* Make channel 5 of a norm large, in the file: an outlier. */
+static void enlarge(const char *path, const char *norm)
 {
-    char scale_name[160];
-    snprintf(scale_name, sizeof scale_name, "%s.scale", name);
-    const struct pnd_tensor *floats = pnd_weights_find(from, name);
-    const struct pnd_tensor *codes = pnd_weights_find(to, name);
-    const struct pnd_tensor *scales = pnd_weights_find(to, scale_name);
-    ck_assert(floats && codes && scales);
-    ck_assert_int_eq(codes->dtype, PND_I8);
-    ck_assert_int_eq(scales->dtype, PND_F32);
-    ck_assert_uint_eq(scales->rank, 1);
-    ck_assert_int_eq(scales->shape[0], floats->shape[0]);
-    ck_assert_int_eq(pnd_tensor_get_count(codes), pnd_tensor_get_count(floats));
-    const size_t rows = (size_t)floats->shape[0];
-    const size_t columns = (size_t)floats->shape[1];
-    for (size_t r = 0; r < rows; r++) {
-        const float scale = pnd_tensor_get_f32(scales, r);
-        int most = 0;
-        for (size_t i = r * columns; i < (r + 1) * columns; i++) {
-            int code = ((const int8_t *)codes->data)[i];
-            float value = pnd_tensor_get_f32(floats, i);
-            ck_assert_float_le(fabsf(value - (float)code * scale),
-                               0.5001f * scale);
-            most = abs(code) > most ? abs(code) : most;
-        }
-        ck_assert_int_eq(most, 127);
-    }
+    struct pnd_weights *w;
+    size_t size;
+    const float large = 40;
+    ck_assert_ok(pnd_weights_open(&w, test_context(), path));
+    const struct pnd_tensor *t = pnd_weights_find(w, norm);
+    ck_assert_ptr_nonnull(t);
+    const long at = (long)((const char *)t->data -
+                           (const char *)pnd_weights_get_file_data(w, 0,
+                                                                   &size));
+    pnd_weights_close(w);
+    FILE *f = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fseek(f, at + 5 * (long)sizeof large, SEEK_SET), 0);
+    ck_assert_uint_eq(fwrite(&large, sizeof large, 1, f), 1);
+    ck_assert_int_eq(fclose(f), 0);
 }
 
-/* The products of the blocks become integers, all else f16 or what it was. */
+static struct pnd_tower *load_imu(struct pnd_weights **w, const char *path,
+                                  const struct pnd_imagebind_config *config,
+                                  panda_precision precision)
+{
+    struct pnd_tower *tower;
+    ck_assert_ok(pnd_weights_open(w, test_context(), path));
+    ck_assert_ok(pnd_tower_load(&tower, test_context(), *w, config,
+                                PND_TOWER_IMU, precision));
+    return tower;
+}
+
+static void check_equal(const struct pnd_linear *a, const struct pnd_linear *b)
+{
+    const uint32_t outliers = a->outliers.count;
+    ck_assert_int_eq(a->dtype, PND_I8);
+    ck_assert_int_eq(b->dtype, PND_I8);
+    ck_assert_mem_eq(a->weight, b->weight, (size_t)a->in * a->out);
+    ck_assert_mem_eq(a->row_scale, b->row_scale, a->out * sizeof(float));
+    ck_assert_uint_eq(outliers, b->outliers.count);
+    if (outliers == 0)
+        return;
+    ck_assert_mem_eq(a->outliers.columns, b->outliers.columns,
+                     outliers * sizeof(int32_t));
+    ck_assert_mem_eq(a->outliers.weight, b->outliers.weight,
+                     (size_t)outliers * a->out * sizeof(float));
+}
+
+/* The file holds to the bit what rounding at load gives, outliers included. */
 START_TEST(encoders_become_integers)
 {
-    static const char *const matrices[] = {"attn.in_proj_weight",
-                                           "attn.out_proj.weight",
-                                           "mlp.fc1.weight", "mlp.fc2.weight"};
     struct tiny_imagebind imagebind;
-    struct pnd_weights *from, *to;
+    struct pnd_weights *from, *to, *again;
     tiny_imagebind_init(&imagebind);
     imagebind.towers = 1u << PND_TOWER_IMU;
+    imagebind.tower[PND_TOWER_IMU] = (struct tiny_tower){320, 8, 2};
     const char *path = tiny_imagebind_write(&imagebind);
+    enlarge(path, "modality_trunks.imu.blocks.1.norm_1.weight");
+    enlarge(path, "modality_trunks.imu.blocks.0.norm_2.weight");
+    const struct pnd_imagebind_config config =
+        tiny_imagebind_get_config(&imagebind);
     panda_model_options m = {
         .struct_size = sizeof m, .imagebind = path,
         .imagebind_config = tiny_imagebind_write_config(&imagebind)};
@@ -241,26 +257,47 @@ START_TEST(encoders_become_integers)
                                .output = output,
                                .encoder_format = PANDA_FORMAT_INT8};
     ck_assert_ok(panda_convert(runtime, &o));
-    ck_assert_ok(pnd_weights_open(&from, test_context(), path));
-    ck_assert_ok(pnd_weights_open(&to, test_context(), output));
-    for (uint32_t b = 0; b < imagebind.tower[PND_TOWER_IMU].blocks; b++) {
-        for (int i = 0; i < 4; i++) {
-            char name[128];
-            snprintf(name, sizeof name, "modality_trunks.imu.blocks.%u.%s", b,
-                     matrices[i]);
-            check_int8(from, to, name);
-        }
+    struct pnd_tower *a =
+        load_imu(&from, path, &config, PANDA_PRECISION_SMALL);
+    struct pnd_tower *b = load_imu(&to, output, &config, PANDA_PRECISION_AUTO);
+    for (uint32_t i = 0; i < 2; i++) {
+        check_equal(&a->blocks[i].qkv, &b->blocks[i].qkv);
+        check_equal(&a->blocks[i].out, &b->blocks[i].out);
+        check_equal(&a->blocks[i].fc1, &b->blocks[i].fc1);
+        check_equal(&a->blocks[i].fc2, &b->blocks[i].fc2);
     }
-    for (size_t i = 0; i < pnd_weights_get_count(from); i++) {
-        const struct pnd_tensor *t = pnd_weights_at(from, i);
-        const struct pnd_tensor *now = pnd_weights_find(to, t->name);
-        ck_assert_msg(now != NULL, "%s is missing", t->name);
+    ck_assert_uint_eq(b->blocks[1].qkv.outliers.count, 1);
+    ck_assert_int_eq(b->blocks[1].qkv.outliers.columns[0], 5);
+    ck_assert_uint_eq(b->blocks[0].fc1.outliers.count, 1);
+    for (size_t i = 0; i < pnd_weights_get_count(to); i++) {
+        const struct pnd_tensor *t = pnd_weights_at(to, i);
         if (strstr(t->name, "norm") || strstr(t->name, "bias") ||
             strstr(t->name, "pos_embed"))
-            ck_assert_int_eq(now->dtype, PND_F32);
+            ck_assert_int_eq(t->dtype, PND_F32);
         else if (!strstr(t->name, "trunks"))
-            ck_assert_int_ne(now->dtype, PND_I8);
+            ck_assert_int_ne(t->dtype, PND_I8);
     }
+    pnd_tower_free(a);
+    pnd_tower_free(b);
+
+    /* Written once more they are the same, and never floats again. */
+    char first[256];
+    snprintf(first, sizeof first, "%s", test_write_temp(".gguf", "x", 1));
+    ck_assert_int_eq(rename(output, first), 0);
+    m = (panda_model_options){.struct_size = sizeof m, .bundle = first};
+    ck_assert_ok(panda_convert(runtime, &o));
+    ck_assert_ok(pnd_weights_open(&again, test_context(), output));
+    for (size_t i = 0; i < pnd_weights_get_count(to); i++) {
+        const struct pnd_tensor *t = pnd_weights_at(to, i);
+        const struct pnd_tensor *u = pnd_weights_find(again, t->name);
+        ck_assert_msg(u != NULL, "%s is missing", t->name);
+        ck_assert_int_eq(t->dtype, u->dtype);
+        ck_assert_mem_eq(t->data, u->data, t->bytes);
+    }
+    pnd_weights_close(again);
+    o.encoder_format = PANDA_FORMAT_F16;
+    ck_assert_fails(panda_convert(runtime, &o), PANDA_E_UNSUPPORTED,
+                    "is int8 already");
     pnd_weights_close(from);
     pnd_weights_close(to);
 }
