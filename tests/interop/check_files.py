@@ -55,13 +55,18 @@ def compare_tensors(name, path, source, limit):
 
 
 def check_format(library, program, folder, form, threads):
-    """Quantised by us: read by gguf, run by llama.cpp."""
+    """Quantised by us: read by gguf, run by llama.cpp, as it is and as the
+    floats that the gguf package makes of it."""
     wide = "_k" in form
     source = models.get_padded_f32(folder) if wide else models.get_f32(folder)
     path = convert(program, folder / f"ours-{form}.gguf", [source], form)
     well = compare_tensors(path.name, path, source, FORMATS[form])
-    check_greedy.compare_file(library, path, threads, SOME)
+    peer_llama.Model(path, threads).close()
+    plain = models.write_plain(path)
+    well = check_greedy.compare_exactly(library, path, plain, threads,
+                                        SOME) and well
     path.unlink()
+    plain.unlink()
     return well
 
 
@@ -70,7 +75,8 @@ def check_plain(library, program, folder, threads):
     source = models.get_f32(folder)
     path = convert(program, folder / "ours-f32.gguf", [source])
     well = compare_tensors(path.name, path, source, 0)
-    well = check_greedy.compare_file(library, path, threads, SOME) and well
+    well = check_greedy.compare_exactly(library, path, path, threads,
+                                        SOME) and well
     path.unlink()
     return well
 

@@ -79,9 +79,7 @@ def check(library, path, threads):
     The same numbers as floats on both sides: there must be no difference."""
     ratio = compare(path.name, measure_ours(library, path),
                     measure_theirs(path, threads))
-    plain = path.with_suffix(".f32")
-    fields, tensors = models.read(path)
-    models.write(plain, fields, tensors)
+    plain = models.write_plain(path)
     exact = compare(f"{path.name}, exact",
                     measure_ours(library, path, panda.EXACT, EXACT_TOKENS),
                     measure_theirs(plain, threads, EXACT_TOKENS))

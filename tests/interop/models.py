@@ -58,6 +58,13 @@ def write(path, fields, tensors, changed=None):
     writer.close()
 
 
+def write_plain(path):
+    """The same numbers as floats, beside `path`."""
+    plain = path.with_suffix(".plain")
+    write(plain, *read(path))
+    return plain
+
+
 def pad(fields, tensors):
     """The same function with 768 channels and 12 heads instead of 576 and 9:
     super-blocks of 256 then fit every matrix. New channels are zero all the
@@ -84,8 +91,7 @@ def get_f32(folder):
     """SmolLM2 with all matrices dequantised."""
     path = pathlib.Path(folder) / "smollm2-f32.gguf"
     if not path.exists():
-        fields, tensors = read(fetch(folder))
-        write(path, fields, tensors)
+        write_plain(fetch(folder)).rename(path)
     return path
 
 

@@ -44,8 +44,8 @@ def check_perplexity(library, args):
 def check_greedy(library, args):
     import check_greedy as greedy
     import models
-    return greedy.check(library, models.get_f32(args.folder),
-                        models.fetch(args.folder), args.threads)
+    return greedy.check(library, models.fetch(args.folder),
+                        models.get_f32(args.folder), args.threads)
 
 
 def check_files(library, args):
