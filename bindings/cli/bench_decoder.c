@@ -6,48 +6,68 @@
 
 #include "bench.h"
 
-/* Rows of decoders: one token at a time, which is bound by reading the weights,
- * and a prompt of 128, which is bound by arithmetic. */
+/* Rows of decoders: one token at a time of one session and of four, which is
+ * bound by reading the weights, and a prompt of 128, which is bound by
+ * arithmetic. */
 
 #define PROMPT 128
 #define RUNS 5
+#define SESSIONS 4 /* of the rows *_x4 */
 #define QUICK_LAYERS 3
 
 struct decoder_bench {
     struct bench_args *args;
     const panda_cpu_features *cpu;
     const struct bench_decoder *d;
-    panda_decoder *decoder;
-    float *logits;    /* (vocab) */
+    panda_decoder *decoders[SESSIONS];
+    float *logits; /* (vocab) */
     const char *mode; /* what is multiplied */
 };
 
 static bool push(const struct decoder_bench *b, const panda_token *tokens,
                  size_t count)
 {
-    return panda_decoder_push_tokens(b->decoder, tokens, count) == PANDA_OK &&
-           panda_decoder_read_logits(b->decoder, b->logits, b->d->vocab) ==
+    panda_decoder *decoder = b->decoders[0];
+    return panda_decoder_push_tokens(decoder, tokens, count) == PANDA_OK &&
+           panda_decoder_read_logits(decoder, b->logits, b->d->vocab) ==
                PANDA_OK;
 }
 
-/* Seconds of a token, in turn with the memory's speed. */
-static bool measure_decode(const struct decoder_bench *b, const char *work)
+/* A token of each of `sessions`. */
+static bool push_token(const struct decoder_bench *b, int sessions,
+                       panda_token token)
+{
+    panda_token tokens[SESSIONS];
+    for (int i = 0; i < sessions; i++)
+        tokens[i] = token + i;
+    if (panda_decoder_push_batch(b->decoders, tokens, (size_t)sessions) < 0)
+        return false;
+    for (int i = 0; i < sessions; i++) {
+        if (panda_decoder_read_logits(b->decoders[i], b->logits,
+                                      b->d->vocab) < 0)
+            return false;
+    }
+    return true;
+}
+
+/* Seconds of a token of one or all sessions, in turn with the memory's
+ * speed. */
+static bool measure_decode(const struct decoder_bench *b, const char *work,
+                           int sessions)
 {
     const struct bench_decoder *d = b->d;
     const size_t bytes = d->size - d->weights_at - d->embedding_bytes;
     const unsigned char *weights =
         d->data + d->weights_at + d->embedding_bytes;
-    const int tokens = b->args->quick ? 8 : 4;
+    const int tokens = b->args->quick ? 6 : 4;
     double seconds[RUNS], peaks[RUNS];
-    panda_token token = 1;
-    if (!push(b, &token, 1))
+    if (!push_token(b, sessions, 1))
         return false;
     for (int i = 0; i < RUNS; i++) {
         peaks[i] = bench_read_speed(weights, bytes, b->cpu->threads);
         double begin = bench_now();
         for (int j = 0; j < tokens; j++) {
-            token = 100 * i + j;
-            if (!push(b, &token, 1))
+            if (!push_token(b, sessions, 100 * i + j))
                 return false;
         }
         seconds[i] = (bench_now() - begin) / tokens;
@@ -70,7 +90,7 @@ static bool measure_prefill(const struct decoder_bench *b, const char *work)
     for (int i = 0; i < runs; i++) {
         peaks[i] = (is_int8 ? bench_int8_peak
                             : bench_f32_peak)(b->cpu->used, b->cpu->threads);
-        panda_decoder_reset(b->decoder, 0);
+        panda_decoder_reset(b->decoders[0], 0);
         double begin = bench_now();
         if (!push(b, tokens, PROMPT))
             return false;
@@ -102,24 +122,29 @@ static bool open_decoder(struct decoder_bench *b, panda_model **model,
     session.context_length = 2 * PROMPT;
     panda_model_info info = {.struct_size = sizeof info};
     if (panda_model_open(model, runtime, &options) < 0 ||
-        panda_model_get_info(*model, &info) < 0 ||
-        panda_decoder_create(&b->decoder, *model, &session) < 0)
+        panda_model_get_info(*model, &info) < 0)
         return false;
+    for (int i = 0; i < SESSIONS; i++) {
+        if (panda_decoder_create(&b->decoders[i], *model, &session) < 0)
+            return false;
+    }
     b->mode = info.decoder_math;
     return true;
 }
 
-/* Both rows of one decoder. */
+/* The rows of one decoder. */
 static int run_decoder(struct bench_args *args, panda_runtime *runtime,
                        const panda_cpu_features *cpu, struct bench_decoder *d)
 {
-    char decode[64], prefill[64];
+    char decode[64], together[64], prefill[64];
     struct decoder_bench b = {.args = args, .cpu = cpu, .d = d};
     panda_model *model = NULL;
     int code = EXIT_DONE;
     snprintf(decode, sizeof decode, "decode_%s", d->name);
+    snprintf(together, sizeof together, "decode_%s_x%d", d->name, SESSIONS);
     snprintf(prefill, sizeof prefill, "prefill_%s", d->name);
-    if (!bench_wants(args, decode) && !bench_wants(args, prefill))
+    if (!bench_wants(args, decode) && !bench_wants(args, together) &&
+        !bench_wants(args, prefill))
         return EXIT_DONE;
     b.logits = malloc(d->vocab * sizeof *b.logits);
     if (!b.logits || !bench_make_decoder(d)) {
@@ -127,10 +152,13 @@ static int run_decoder(struct bench_args *args, panda_runtime *runtime,
         return EXIT_FAILED;
     }
     if (!open_decoder(&b, &model, runtime) ||
-        (bench_wants(args, decode) && !measure_decode(&b, decode)) ||
+        (bench_wants(args, decode) && !measure_decode(&b, decode, 1)) ||
+        (bench_wants(args, together) &&
+         !measure_decode(&b, together, SESSIONS)) ||
         (bench_wants(args, prefill) && !measure_prefill(&b, prefill)))
         code = fail_with_message();
-    panda_decoder_destroy(b.decoder);
+    for (int i = 0; i < SESSIONS; i++)
+        panda_decoder_destroy(b.decoders[i]);
     panda_model_close(model);
     bench_free_decoder(d);
     free(b.logits);

@@ -149,6 +149,25 @@ PANDA_API panda_status panda_decoder_push_tokens(panda_decoder *decoder,
                                                  const panda_token *tokens,
                                                  size_t count);
 
+/** Append a token to each of several sessions of one model, computed together:
+ *  the weights are read once for all of them.
+ *
+ *      for (i = 0; i < count; i++)
+ *          panda_decoder_next_token(decoders[i], &tokens[i], NULL);
+ *      panda_decoder_push_batch(decoders, NULL, count);
+ *
+ *  @param decoders borrows `count` different sessions, at most 64
+ *  @param tokens one for each session; NULL: those that
+ *         panda_decoder_next_token chose last
+ *  @return PANDA_OK; after an error no session has got its token:
+ *          PANDA_E_ARGUMENT; PANDA_E_CONTEXT_FULL when one of them is;
+ *          PANDA_E_CANCELLED by panda_decoder_cancel of any; PANDA_E_MEMORY
+ *  Thread safety: one thread at a time for all of the sessions.
+ *  @since 0.1 */
+PANDA_API panda_status panda_decoder_push_batch(panda_decoder *const *decoders,
+                                                const panda_token *tokens,
+                                                size_t count);
+
 /** Append soft tokens to the prompt.
  *  @param prefix borrows
  *  @return as panda_decoder_push_text; PANDA_E_SHAPE when its width is not the

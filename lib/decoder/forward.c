@@ -77,8 +77,7 @@ size_t pnd_scratch_lay_out(struct pnd_scratch *s, float *base,
 {
     const struct pnd_llama_config *c = &llama->dims.config;
     const uint64_t q_dim = (uint64_t)c->heads * c->head_dim;
-    const uint64_t kv_dim =
-        kv_dtype == PND_F32 ? 0 : (uint64_t)c->kv_heads * c->head_dim;
+    const uint64_t kv_dim = (uint64_t)c->kv_heads * c->head_dim;
     const struct {
         float **place;
         uint64_t floats;
@@ -106,16 +105,21 @@ size_t pnd_scratch_lay_out(struct pnd_scratch *s, float *base,
     return used <= SIZE_MAX / sizeof(float) ? (size_t)used : 0;
 }
 
-void pnd_forward_set_tokens(struct pnd_forward *f, const int32_t *tokens,
-                            uint32_t rows)
+static void set_token(struct pnd_forward *f, uint32_t row, int32_t token)
 {
     const struct pnd_tensor *table = &f->llama->embedding;
     const size_t hidden = f->llama->dims.config.hidden;
     const size_t row_bytes = pnd_dtype_get_row_bytes(table->dtype, hidden);
-    for (size_t r = 0; r < rows; r++)
-        f->ctx->kernels->format[table->dtype].to_f32(
-            hidden, (const char *)table->data + (size_t)tokens[r] * row_bytes,
-            f->scratch.x + r * hidden);
+    f->ctx->kernels->format[table->dtype].to_f32(
+        hidden, (const char *)table->data + (size_t)token * row_bytes,
+        f->scratch.x + row * hidden);
+}
+
+void pnd_forward_set_tokens(struct pnd_forward *f, const int32_t *tokens,
+                            uint32_t rows)
+{
+    for (uint32_t r = 0; r < rows; r++)
+        set_token(f, r, tokens[r]);
 }
 
 void pnd_forward_set_vectors(struct pnd_forward *f, const float *vectors,
@@ -157,23 +161,15 @@ static void run_linear(struct pnd_forward *f, const struct pnd_linear *layer,
     run_linears(f, 1, &layer, rows, x, &y);
 }
 
-/* n = rms_norm(x)
- * x += O softmax(rot(Q n) rot(K n)^T / sqrt(head_dim)) V n
- * with the keys and values of all positions so far. */
-static void add_attention(struct pnd_forward *f, uint32_t layer,
-                          const struct pnd_rotary *rotary, uint32_t first)
+/* q, k, v = rms_norm(x) of a layer's matrices, q and k turned. */
+static void project(struct pnd_forward *f, uint32_t layer,
+                    const struct pnd_rotary *rotary, float *k, float *v)
 {
     const struct pnd_context *ctx = f->ctx;
     const struct pnd_llama_config *c = &f->llama->dims.config;
     const struct pnd_llama_layer *w = &f->llama->layers[layer];
     const struct pnd_scratch *s = &f->scratch;
     const uint32_t rows = rotary->rows;
-    const struct pnd_attention_shape shape =
-        get_attention(f->llama, f->cache.kv_dtype, rows, first + rows);
-    void *keys = pnd_kv_cache_get_key(&f->cache, layer, first);
-    void *values = pnd_kv_cache_get_value(&f->cache, layer, first);
-    const bool is_stored = f->cache.kv_dtype == PND_F32;
-    float *k = is_stored ? keys : s->k, *v = is_stored ? values : s->v;
 
     pnd_rows_rms_norm(ctx, rows, c->hidden, s->x, w->attention_norm, c->rms_eps,
                       s->normed);
@@ -182,18 +178,62 @@ static void add_attention(struct pnd_forward *f, uint32_t layer,
                 s->normed, (float *[]){s->q, k, v});
     pnd_rotary_apply(ctx, rotary, c->heads, s->q);
     pnd_rotary_apply(ctx, rotary, c->kv_heads, k);
-    if (!is_stored) {
-        const size_t count = (size_t)rows * c->kv_heads * c->head_dim;
-        ctx->kernels->vector.to_f16(count, k, keys);
-        ctx->kernels->vector.to_f16(count, v, values);
+}
+
+/* Keys and values of positions [first, first + rows) into the cache, unless
+ * they were computed there. */
+static void store(struct pnd_forward *f, uint32_t layer, uint32_t first,
+                  uint32_t rows, const float *k, const float *v)
+{
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const size_t count = (size_t)rows * c->kv_heads * c->head_dim;
+    void *keys = pnd_kv_cache_get_key(&f->cache, layer, first);
+    void *values = pnd_kv_cache_get_value(&f->cache, layer, first);
+    if (f->cache.kv_dtype != PND_F32) {
+        f->ctx->kernels->vector.to_f16(count, k, keys);
+        f->ctx->kernels->vector.to_f16(count, v, values);
+    } else if (k != keys) {
+        memcpy(keys, k, count * sizeof *k);
+        memcpy(values, v, count * sizeof *v);
     }
-    pnd_attention_run(ctx, &shape, s->q,
+}
+
+/* attended = softmax(q keys^T / sqrt(head_dim)) values, with the keys and
+ * values of all positions up to each row's. */
+static void attend(const struct pnd_forward *f, uint32_t layer, uint32_t first,
+                   uint32_t rows, const float *q, float *attended)
+{
+    const struct pnd_attention_shape shape =
+        get_attention(f->llama, f->cache.kv_dtype, rows, first + rows);
+    pnd_attention_run(f->ctx, &shape, q,
                       pnd_kv_cache_get_key(&f->cache, layer, 0),
-                      pnd_kv_cache_get_value(&f->cache, layer, 0), s->attended,
-                      s->work);
+                      pnd_kv_cache_get_value(&f->cache, layer, 0), attended,
+                      f->scratch.work);
+}
+
+/* x += O attended */
+static void add_attended(struct pnd_forward *f, uint32_t layer, uint32_t rows)
+{
+    const struct pnd_llama_layer *w = &f->llama->layers[layer];
+    const struct pnd_scratch *s = &f->scratch;
     show_input(f, PND_INPUT_O, layer, rows, w->o.in, s->attended);
     run_linear(f, &w->o, rows, s->attended, s->normed);
-    pnd_rows_add(ctx, rows, c->hidden, s->normed, s->x);
+    pnd_rows_add(f->ctx, rows, f->llama->dims.config.hidden, s->normed, s->x);
+}
+
+static void add_attention(struct pnd_forward *f, uint32_t layer,
+                          const struct pnd_rotary *rotary, uint32_t first)
+{
+    const struct pnd_scratch *s = &f->scratch;
+    const bool is_stored = f->cache.kv_dtype == PND_F32;
+    float *k =
+        is_stored ? pnd_kv_cache_get_key(&f->cache, layer, first) : s->k;
+    float *v =
+        is_stored ? pnd_kv_cache_get_value(&f->cache, layer, first) : s->v;
+    project(f, layer, rotary, k, v);
+    store(f, layer, first, rotary->rows, k, v);
+    attend(f, layer, first, rotary->rows, s->q, s->attended);
+    add_attended(f, layer, rotary->rows);
 }
 
 /* n = rms_norm(x)
@@ -250,6 +290,77 @@ panda_status pnd_forward_run(struct pnd_forward *f, uint32_t first,
         show_input(f, PND_INPUT_OUTPUT, 0, rows, c->hidden, s->normed);
     }
     return PANDA_OK;
+}
+
+/* As add_attention, each row with the cache of its session, which also lends
+ * the memory for as many keys as it has. */
+static void add_batch_attention(const struct pnd_forward_row *rows,
+                                uint32_t layer,
+                                const struct pnd_rotary *rotary)
+{
+    struct pnd_forward *f = rows[0].forward;
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const struct pnd_scratch *s = &f->scratch;
+    const size_t q_dim = (size_t)c->heads * c->head_dim;
+    const size_t kv_dim = (size_t)c->kv_heads * c->head_dim;
+    project(f, layer, rotary, s->k, s->v);
+    for (size_t i = 0; i < rotary->rows; i++) {
+        struct pnd_forward *own = rows[i].forward;
+        store(own, layer, rows[i].position, 1, s->k + i * kv_dim,
+              s->v + i * kv_dim);
+        attend(own, layer, rows[i].position, 1, s->q + i * q_dim,
+               s->attended + i * q_dim);
+    }
+    add_attended(f, layer, rotary->rows);
+}
+
+panda_status pnd_forward_run_batch(const struct pnd_forward_row *rows,
+                                   uint32_t count)
+{
+    struct pnd_forward *f = rows[0].forward;
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const struct pnd_scratch *s = &f->scratch;
+    struct pnd_rotary rotary = {count, c->head_dim, s->cosine, s->sine,
+                                f->llama->interleaved};
+    for (size_t i = 0; i < count; i++) {
+        const size_t half = c->head_dim / 2;
+        struct pnd_rotary one = {1, c->head_dim, s->cosine + i * half,
+                                 s->sine + i * half, rotary.interleaved};
+        pnd_rotary_set(&one, f->llama->inv_freq, rows[i].position);
+        set_token(f, (uint32_t)i, rows[i].token);
+    }
+    for (uint32_t layer = 0; layer < c->layers; layer++) {
+        for (uint32_t i = 0; i < count; i++) {
+            panda_status status = pnd_watch_check(&rows[i].watch, -1);
+            if (status < 0)
+                return status;
+        }
+        add_batch_attention(rows, layer, &rotary);
+        add_mlp(f, layer, count);
+    }
+    for (size_t i = 0; i < count; i++)
+        memcpy(pnd_kv_cache_get_final(&rows[i].forward->cache,
+                                      rows[i].position),
+               s->x + i * c->hidden, c->hidden * sizeof *s->x);
+    return PANDA_OK;
+}
+
+bool pnd_forward_compute_batch_logits(const struct pnd_forward_row *rows,
+                                      uint32_t count, uint32_t chunk)
+{
+    struct pnd_forward *f = rows[0].forward;
+    const struct pnd_llama_config *c = &f->llama->dims.config;
+    const struct pnd_scratch *s = &f->scratch;
+    float *logits = s->gate; /* (count, vocab_size), unused between layers */
+    if ((uint64_t)count * c->vocab_size > (uint64_t)chunk * c->intermediate)
+        return false;
+    pnd_rows_rms_norm(f->ctx, count, c->hidden, s->x, f->llama->norm,
+                      c->rms_eps, s->normed);
+    run_linear(f, &f->llama->output, count, s->normed, logits);
+    for (size_t i = 0; i < count; i++)
+        memcpy(rows[i].forward->scratch.logits, logits + i * c->vocab_size,
+               c->vocab_size * sizeof *logits);
+    return true;
 }
 
 void pnd_forward_compute_logits(struct pnd_forward *f, uint32_t first,

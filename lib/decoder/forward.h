@@ -16,7 +16,7 @@ struct pnd_scratch {
     float *normed;   /* (rows, hidden) */
     float *q;        /* (rows, heads * head_dim) */
     float *attended; /* (rows, heads * head_dim) */
-    float *k, *v;    /* (rows, kv_heads * head_dim) for caches of f16 */
+    float *k, *v;    /* (rows, kv_heads * head_dim) on the way to the cache */
     float *gate;     /* (rows, intermediate) */
     float *up;       /* (rows, intermediate) */
     float *cosine;   /* (rows, head_dim / 2) */
@@ -58,6 +58,26 @@ void pnd_forward_set_vectors(struct pnd_forward *f, const float *vectors,
 panda_status pnd_forward_run(struct pnd_forward *f, uint32_t first,
                              uint32_t rows, const struct pnd_watch *watch,
                              double begin, double end);
+
+/* One of several sessions of a model that are computed together. */
+struct pnd_forward_row {
+    struct pnd_forward *forward;
+    uint32_t position; /* its next one, for which its cache has room */
+    int32_t token;
+    struct pnd_watch watch;
+};
+
+/** Compute the next position of `count` sessions in the scratch memory of the
+ *  first, which has to be made for as many rows. Stopped by a watch, all rows
+ *  before are as they were. */
+panda_status pnd_forward_run_batch(const struct pnd_forward_row *rows,
+                                   uint32_t count);
+
+/** Right after it: all rows' logits into their own scratch.logits, in one
+ *  product. False, and nothing is done, where the memory of the first session,
+ *  made for `chunk` rows, has no room for them. */
+bool pnd_forward_compute_batch_logits(const struct pnd_forward_row *rows,
+                                      uint32_t count, uint32_t chunk);
 
 /** Logits after each of the positions [first, first + rows), which are in the
  *  cache, into `logits` [rows, vocab_size]. */

@@ -5,6 +5,7 @@
 
 #include <pandagpt/model.h>
 
+#include "base/context.h"
 #include "format/config.h"
 #include "format/weights.h"
 
@@ -66,6 +67,19 @@ panda_status pnd_session_push_tokens(struct pnd_session *s,
 panda_status pnd_session_push_vectors(struct pnd_session *s,
                                       const float *vectors, size_t count,
                                       const struct pnd_watch *watch);
+
+/* A token for one of several sessions. */
+struct pnd_session_token {
+    struct pnd_session *session;
+    int32_t token;
+    struct pnd_watch watch;
+};
+
+/** Compute the next position of each of `count` different sessions of one
+ *  decoder together, reading the weights once. PANDA_E_CONTEXT_FULL before
+ *  anything is computed; after any failure all have the positions they had. */
+panda_status pnd_session_push_batch(const struct pnd_session_token *tokens,
+                                    size_t count);
 
 /** Logits [vocab_size] after the last position, computed when first asked for;
  *  NULL when the session is empty. Borrowed until the next call. */

@@ -7,6 +7,8 @@
  * sizes). */
 #define CHUNK 256
 
+#define BATCH 32 /* sessions computed at once */
+
 struct pnd_session {
     const struct pnd_allocator *alloc;
     uint32_t context_length;
@@ -135,6 +137,38 @@ panda_status pnd_session_push_vectors(struct pnd_session *s,
                                       const struct pnd_watch *watch)
 {
     return push(s, NULL, vectors, count, watch);
+}
+
+panda_status pnd_session_push_batch(const struct pnd_session_token *tokens,
+                                    size_t count)
+{
+    struct pnd_forward_row rows[BATCH];
+    panda_status status = PANDA_OK;
+    bool have_logits = true;
+    for (size_t i = 0; i < count; i++)
+        PND_TRY(make_room(tokens[i].session, 1));
+    for (size_t i = 0; i < count; i++) /* they will be written over */
+        tokens[i].session->have_logits = false;
+    for (size_t done = 0; done < count;) {
+        uint32_t n = 0;
+        const uint32_t most = tokens[done].session->chunk;
+        for (; n < BATCH && n < most && done + n < count; n++) {
+            const struct pnd_session_token *t = &tokens[done + n];
+            rows[n] = (struct pnd_forward_row){
+                &t->session->forward, t->session->positions, t->token,
+                t->watch};
+        }
+        PND_TRY(pnd_forward_run_batch(rows, n));
+        have_logits =
+            pnd_forward_compute_batch_logits(rows, n, most) && have_logits;
+        done += n;
+    }
+    for (size_t i = 0; i < count; i++) {
+        tokens[i].session->positions++;
+        tokens[i].session->have_logits = have_logits;
+    }
+out:
+    return status;
 }
 
 const float *pnd_session_get_logits(struct pnd_session *s)

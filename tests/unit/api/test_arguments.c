@@ -104,6 +104,7 @@ START_TEST(missing_pointers_to_data_are_refused)
     REFUSES(panda_prefix_read_f32(NULL, &number, 1));
     REFUSES(panda_decoder_push_text(decoder, NULL, 1, 0));
     REFUSES(panda_decoder_push_tokens(decoder, NULL, 1));
+    REFUSES(panda_decoder_push_batch(NULL, NULL, 1));
     REFUSES(panda_decoder_push_prefix(decoder, NULL));
     REFUSES(panda_decoder_next_token(decoder, NULL, NULL));
     REFUSES(panda_decoder_read_logits(decoder, NULL, 1));

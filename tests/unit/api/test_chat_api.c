@@ -56,6 +56,50 @@ static uint32_t get_vocab_size(void)
     return info.vocab_size;
 }
 
+/* The tokens of each session alone, then of both together. */
+START_TEST(sessions_generate_together)
+{
+    enum { STEPS = 5 };
+    const panda_token prompts[2][3] = {{1, 40, 41}, {1, 7, 9}};
+    panda_generate_options o = greedy(STEPS);
+    panda_token alone[2][STEPS], token;
+    panda_decoder *decoders[2];
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_ok(panda_decoder_create(&decoders[i], model, NULL));
+        ck_assert_ok(panda_decoder_push_tokens(decoders[i], prompts[i], 3));
+        for (size_t j = 0; j < STEPS; j++)
+            ck_assert_int_ge(
+                panda_decoder_next_token(decoders[i], &alone[i][j], &o), 0);
+        ck_assert_ok(panda_decoder_reset(decoders[i], 0));
+        ck_assert_ok(panda_decoder_push_tokens(decoders[i], prompts[i], 3));
+    }
+    ck_assert_fails(panda_decoder_push_batch(decoders, NULL, 2),
+                    PANDA_E_ARGUMENT, "session 0 has no token");
+    for (size_t j = 0; j < STEPS; j++) {
+        for (size_t i = 0; i < 2; i++) {
+            ck_assert_int_ge(panda_decoder_next_token(decoders[i], &token, &o),
+                             0);
+            ck_assert_int_eq(token, alone[i][j]);
+        }
+        ck_assert_ok(panda_decoder_push_batch(decoders, NULL, 2));
+        ck_assert_uint_eq(panda_decoder_get_positions(decoders[1]), 4 + j);
+    }
+    ck_assert_ok(panda_decoder_push_batch(decoders, prompts[0], 2));
+    ck_assert_uint_eq(panda_decoder_get_positions(decoders[0]), 4 + STEPS);
+    ck_assert_fails(
+        panda_decoder_push_batch(decoders, (panda_token[]){1, 1 << 20}, 2),
+        PANDA_E_ARGUMENT, "token 1");
+    panda_decoder *twice[] = {decoders[0], decoders[0]};
+    ck_assert_fails(panda_decoder_push_batch(twice, prompts[0], 2),
+                    PANDA_E_ARGUMENT, "session 1 is also session 0");
+    ck_assert_fails(panda_decoder_push_batch(decoders, NULL, 65),
+                    PANDA_E_ARGUMENT, "65 sessions");
+    ck_assert_ok(panda_decoder_push_batch(decoders, NULL, 0));
+    panda_decoder_destroy(decoders[0]);
+    panda_decoder_destroy(decoders[1]);
+}
+END_TEST
+
 START_TEST(decoder_states_and_limits)
 {
     panda_decoder *decoder;
@@ -552,6 +596,7 @@ int main(void)
     Suite *suite = suite_create("chat_api");
     TCase *tc = tcase_create("chat_api");
     tcase_add_checked_fixture(tc, open_model, close_model);
+    tcase_add_test(tc, sessions_generate_together);
     tcase_add_test(tc, decoder_states_and_limits);
     tcase_add_test(tc, the_last_token_needs_no_room);
     tcase_add_test(tc, the_last_token_is_taken_in_when_something_follows);

@@ -451,6 +451,72 @@ START_TEST(keys_and_values_of_16_bits)
 }
 END_TEST
 
+/* Sessions of different lengths and caches, one token each: as one after the
+ * other, but for the order of sums. */
+START_TEST(a_batch_equals_single_pushes)
+{
+    enum { SESSIONS = 3 };
+    static const size_t lengths[SESSIONS] = {5, 30, 17};
+    struct pnd_session *alone[SESSIONS];
+    struct pnd_session_token batch[SESSIONS] = {0};
+    for (size_t i = 0; i < SESSIONS; i++) {
+        const enum pnd_dtype kv = i == 1 ? PND_F16 : PND_F32;
+        struct pnd_session **both[] = {&alone[i], &batch[i].session};
+        for (size_t j = 0; j < 2; j++) {
+            ck_assert_ok(pnd_session_create(both[j], test_context(), llama,
+                                            CONTEXT, kv));
+            ck_assert_ok(
+                pnd_session_push_tokens(*both[j], tokens, lengths[i], NULL));
+        }
+    }
+    for (size_t step = 0; step < 4; step++) {
+        for (size_t i = 0; i < SESSIONS; i++) {
+            batch[i].token = tokens[40 + 7 * i + step];
+            ck_assert_ok(pnd_session_push_tokens(alone[i], &batch[i].token, 1,
+                                                 NULL));
+        }
+        ck_assert_ok(pnd_session_push_batch(batch, SESSIONS));
+        for (size_t i = 0; i < SESSIONS; i++)
+            test_assert_close("logits",
+                              pnd_session_get_logits(batch[i].session),
+                              pnd_session_get_logits(alone[i]),
+                              tiny.config.vocab_size, 1e-4);
+    }
+    for (size_t i = 0; i < SESSIONS; i++) {
+        ck_assert_uint_eq(pnd_session_get_positions(batch[i].session),
+                          lengths[i] + 4);
+        pnd_session_destroy(alone[i]);
+        pnd_session_destroy(batch[i].session);
+    }
+}
+END_TEST
+
+/* One that is full, or cancelled: none moves. */
+START_TEST(a_batch_moves_all_or_none)
+{
+    struct pnd_session *small;
+    atomic_int cancelled = 0;
+    ck_assert_ok(pnd_session_create(&small, test_context(), llama, 2,
+                                    PND_F32));
+    ck_assert_ok(pnd_session_push_tokens(small, tokens, 2, NULL));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 3, NULL));
+    struct pnd_session_token batch[] = {{session, 1, {NULL}},
+                                        {small, 2, {.cancelled = &cancelled}}};
+    ck_assert_fails(pnd_session_push_batch(batch, 2), PANDA_E_CONTEXT_FULL,
+                    "2 of 2");
+    ck_assert_uint_eq(pnd_session_get_positions(session), 3);
+    pnd_session_truncate(small, 1);
+    atomic_store(&cancelled, 1);
+    ck_assert_int_eq(pnd_session_push_batch(batch, 2), PANDA_E_CANCELLED);
+    ck_assert_uint_eq(pnd_session_get_positions(session), 3);
+    ck_assert_uint_eq(pnd_session_get_positions(small), 1);
+    atomic_store(&cancelled, 0);
+    ck_assert_ok(pnd_session_push_batch(batch, 2));
+    ck_assert_uint_eq(pnd_session_get_positions(small), 2);
+    pnd_session_destroy(small);
+}
+END_TEST
+
 START_TEST(sessions_share_weights)
 {
     struct pnd_session *second;
@@ -487,6 +553,8 @@ int main(void)
     tcase_add_test(tc, creation_survives_any_failing_allocation);
     tcase_add_test(tc, a_push_without_memory_leaves_the_session_usable);
     tcase_add_test(tc, keys_and_values_of_16_bits);
+    tcase_add_test(tc, a_batch_equals_single_pushes);
+    tcase_add_test(tc, a_batch_moves_all_or_none);
     tcase_add_test(tc, sessions_share_weights);
     suite_add_tcase(suite, tc);
     return test_run(suite);
