@@ -11,6 +11,6 @@ cd "$(dirname "$0")/.."
 export CK_FORK=no PANDA_TEST_CPU_MASK=0x3 PANDA_TEST_PROVIDERS=1
 export OPENBLAS_NUM_THREADS=1
 exec meson test -C build --no-suite slow --no-suite cli --no-suite examples \
-  --no-suite lint --no-suite abi --no-suite headers -t 100 --wrap \
-  'valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible' \
+  --no-suite lint --no-suite abi --no-suite headers --no-suite install -t 100 \
+  --wrap 'valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible' \
   "$@"
