@@ -12,6 +12,7 @@ CHECKs, all by default:
   files       what panda convert writes, in the gguf package and in llama.cpp
   greedy      continuations of 20 prompts
   perplexity  of a text, from the same files in each format
+  quantizers  types and errors of what panda quantize and llama.cpp write
 """
 import argparse
 import os
@@ -21,7 +22,7 @@ import sys
 import environment
 
 HERE = pathlib.Path(__file__).resolve().parent
-CHECKS = ("tokens", "files", "greedy", "perplexity")
+CHECKS = ("tokens", "files", "greedy", "perplexity", "quantizers")
 FORMATS = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k",
            "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq4_nl", "iq4_xs"]
 
@@ -46,6 +47,12 @@ def check_greedy(library, args):
     import models
     return greedy.check(library, models.fetch(args.folder),
                         models.get_f32(args.folder), args.threads)
+
+
+def check_quantizers(_library, args):
+    import check_quantizers as quantizers
+    forms = [form for form in FORMATS if form not in ("f16", "bf16")]
+    return quantizers.check(args.panda, args.folder, forms, args.threads)
 
 
 def check_files(library, args):

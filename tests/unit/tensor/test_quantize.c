@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "format/weights.h"
 #include "kernels/layers.h"
@@ -64,16 +65,23 @@ static void fill_importance(void)
 }
 
 /* x through the format into y, from an odd address. */
-static void go_through(enum pnd_dtype type, size_t rows, size_t columns,
-                       const float *weights)
+static size_t try_through(enum pnd_dtype type, size_t rows, size_t columns,
+                          const float *weights)
 {
     size_t bytes = pnd_dtype_get_row_bytes(type, columns);
-    ck_assert_uint_eq(pnd_quantize_rows(type, rows, columns, x, weights,
-                                        stored + 1),
-                      rows * columns);
+    size_t good =
+        pnd_quantize_rows(type, rows, columns, x, weights, stored + 1);
     for (size_t r = 0; r < rows; r++)
         pnd_generic_format[type].to_f32(columns, stored + 1 + r * bytes,
                                         y + r * columns);
+    return good;
+}
+
+static void go_through(enum pnd_dtype type, size_t rows, size_t columns,
+                       const float *weights)
+{
+    ck_assert_uint_eq(try_through(type, rows, columns, weights),
+                      rows * columns);
 }
 
 static double get_error(const float *weights)
@@ -327,7 +335,56 @@ static Suite *make_suite(void)
     return s;
 }
 
-int main(void)
+/* The table of docs/quantization.md: bits, errors in percent, speed. */
+static void fill_kind(int kind)
 {
+    uint64_t seed = 9;
+    for (size_t i = 0; i < COUNT; i++) {
+        double u = draw(&seed), v = draw_normal(&seed);
+        x[i] = (float)(kind == 0   ? v
+                       : kind == 1 ? (v < 0 ? log(u) : -log(u))
+                                   : v / sqrt(-log(u) - log(draw(&seed))));
+    }
+}
+
+static double get_speed(enum pnd_dtype type)
+{
+    const clock_t begun = clock();
+    size_t rounds = 0;
+    do {
+        pnd_quantize_rows(type, ROWS, COLUMNS, x, NULL, stored);
+        rounds++;
+    } while (clock() - begun < CLOCKS_PER_SEC / 5);
+    return (double)(rounds * sizeof x) / 1e6 * CLOCKS_PER_SEC /
+           (double)(clock() - begun);
+}
+
+static void print_table(void)
+{
+    printf("| format | bits | normal | Laplace | Student t4 | importance | "
+           "MB/s |\n|---|---|---|---|---|---|---|\n");
+    fill_importance();
+    for (size_t i = 0; i < FORMATS; i++) {
+        const enum pnd_dtype type = formats[i].type;
+        printf("| %s | %.4g |", pnd_dtype_get_name(type),
+               8.0 * (double)pnd_dtype_get_row_bytes(type, 256) / 256);
+        for (int kind = 0; kind < 3; kind++) {
+            fill_kind(kind);
+            try_through(type, ROWS, COLUMNS, NULL);
+            printf(" %.3f |", 100 * get_error(NULL));
+        }
+        fill_kind(0);
+        try_through(type, ROWS, COLUMNS, importance);
+        printf(" %.3f |", 100 * get_error(importance));
+        printf(" %.0f |\n", get_speed(type));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--table") == 0) {
+        print_table();
+        return 0;
+    }
     return test_run(make_suite());
 }
