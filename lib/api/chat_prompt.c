@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
 #include "api/chat_session.h"
+#include "api/model_parts.h"
 
 #include <string.h>
 
@@ -61,7 +62,8 @@ static panda_status build(panda_chat *chat, const char *question,
 {
     struct pnd_buffer text;
     pnd_buffer_init(&text, &chat->alloc);
-    uint32_t bos = PANDA_TOKENIZE_BOS;
+    const struct pnd_tokenizer *t = chat->model->tokenizer;
+    uint32_t bos = !t || pnd_tokenizer_wants_bos(t) ? PANDA_TOKENIZE_BOS : 0;
     panda_status status;
     if (chat->prefix) {
         PND_TRY(

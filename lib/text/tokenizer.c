@@ -196,6 +196,11 @@ int32_t pnd_tokenizer_get_eos(const struct pnd_tokenizer *t)
     return t->vocabulary->eos;
 }
 
+bool pnd_tokenizer_wants_bos(const struct pnd_tokenizer *t)
+{
+    return t->vocabulary->bos >= 0 && !t->vocabulary->skips_bos;
+}
+
 int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
                            size_t length)
 {

@@ -38,6 +38,10 @@ uint32_t pnd_tokenizer_get_size(const struct pnd_tokenizer *t);
 int32_t pnd_tokenizer_get_bos(const struct pnd_tokenizer *t);
 int32_t pnd_tokenizer_get_eos(const struct pnd_tokenizer *t);
 
+/** Whether a prompt begins with it: there is one, and a GGUF's add_bos_token is
+ *  not false. */
+bool pnd_tokenizer_wants_bos(const struct pnd_tokenizer *t);
+
 /** Id of a piece by its stored spelling ("##", "</s>"), or -1. */
 int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
                            size_t length);

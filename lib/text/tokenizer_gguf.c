@@ -179,6 +179,9 @@ static panda_status read_flag(bool *out, const struct lists *l, const char *key)
 static panda_status read_ends(struct pnd_vocabulary *v, const struct lists *l)
 {
     panda_status status;
+    bool adds_bos = true;
+    PND_TRY(read_flag(&adds_bos, l, KEY("add_bos_token")));
+    v->skips_bos = !adds_bos;
     PND_TRY(read_id(&v->bos, l, KEY("bos_token_id")));
     PND_TRY(read_id(&v->eos, l, KEY("eos_token_id")));
     const int32_t ends[] = {v->bos, v->eos};

@@ -138,7 +138,8 @@ static panda_status put_sentencepiece(struct pnd_gguf_writer *w,
     const struct pnd_buffer *unk = &model->unk_surface;
     panda_status status;
     if (model->vocabulary.bos >= 0)
-        PND_TRY(pnd_gguf_put_bool(w, KEY("add_bos_token"), true));
+        PND_TRY(pnd_gguf_put_bool(w, KEY("add_bos_token"),
+                                  !model->vocabulary.skips_bos));
     PND_TRY(pnd_gguf_put_bool(w, KEY("add_space_prefix"),
                               model->add_dummy_prefix));
     if (model->remove_extra_whitespaces)
@@ -157,6 +158,8 @@ static panda_status put_byte_level(struct pnd_gguf_writer *w,
                                    const struct pnd_bpe *b)
 {
     panda_status status;
+    if (b->vocabulary.skips_bos)
+        PND_TRY(pnd_gguf_put_bool(w, KEY("add_bos_token"), false));
     if (b->add_prefix_space)
         PND_TRY(pnd_gguf_put_bool(w, KEY("add_space_prefix"), true));
     PND_TRY(pnd_merges_write(&b->merges, &b->vocabulary, w, KEY("merges")));

@@ -6,6 +6,7 @@
 
 #include <pandagpt/model.h>
 
+#include "text/tokenizer_gguf.h"
 #include "text/tokenizer_json.h"
 #include "text/tokenizer_parts.h"
 
@@ -78,10 +79,29 @@ static void encode(const struct pnd_tokenizer *t, const uint8_t *text,
     pnd_buffer_free(&ids);
 }
 
+static void free_vocabulary(struct pnd_tokenizer *t)
+{
+    if (t->vocabulary == &t->bpe.vocabulary)
+        pnd_bpe_free(&t->bpe);
+    else if (t->vocabulary)
+        pnd_sentencepiece_free(&t->model);
+}
+
 static panda_status parse(struct pnd_tokenizer *t,
                           const struct pnd_context *ctx, const uint8_t *data,
                           size_t size)
 {
+    if (size >= 4 && memcmp(data, "GGUF", 4) == 0) {
+        const struct pnd_map map = {.data = data, .size = size};
+        struct pnd_gguf *gguf;
+        panda_status status = pnd_gguf_open(&gguf, t->alloc, &map, "input");
+        if (status >= 0)
+            status = pnd_tokenizer_gguf_read(t, ctx, gguf);
+        pnd_gguf_close(gguf);
+        if (status < 0)
+            free_vocabulary(t); /* as pnd_tokenizer_close does */
+        return status;
+    }
     if (!pnd_tokenizer_json_probe(data, size)) {
         pnd_sentencepiece_probe(data, size);
         t->vocabulary = &t->model.vocabulary;
@@ -100,7 +120,7 @@ static panda_status parse(struct pnd_tokenizer *t,
     return status;
 }
 
-/* The input is a vocabulary of either kind, and the text that is encoded with
+/* The input is a vocabulary of any kind, and the text that is encoded with
  * it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -125,10 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         pnd_prefixes_free(&t.user_defined, &heap.alloc);
         pnd_prefixes_free(&t.whole, &heap.alloc);
         pnd_prefixes_free(&t.late, &heap.alloc);
-        if (t.kind == PND_TOKENIZER_BPE)
-            pnd_bpe_free(&t.bpe);
-        else
-            pnd_sentencepiece_free(&t.model);
+        free_vocabulary(&t);
     }
     fuzz_heap_check(&heap);
     return 0;

@@ -199,7 +199,30 @@ def write_tokenizer():
                   "vocab": {"<unk>": 0, "<0x22>": 1, "\u2581": 2, "e": 3,
                             "\u2581e": 4},
                   "merges": [["\u2581", "e"]]}}).encode()
+    files["llama.gguf"] = write_vocabulary(
+        "llama", ["<unk>", "<s>", "</s>", "\u2581", "a", "\u2581a", "<u>"],
+        [2, 3, 3, 1, 1, 1, 4], [])
+    files["gpt2.gguf"] = write_vocabulary(
+        "gpt2", ["<s>", "a", "b", "ab", "\u0120", "\u0120ab", "<t>", ""],
+        [3, 1, 1, 1, 1, 1, 4, 5], ["a b", "\u0120 ab"])
     return files
+
+
+def write_vocabulary(model, tokens, types, merges):
+    integer, number, flag, word, many, signed = 4, 6, 7, 8, 9, 5
+    key = "tokenizer.ggml."
+    return gguf([
+        (key + "model", word, text(model)),
+        (key + "pre", word, text("llama-bpe")),
+        (key + "tokens", many, array(word, [text(t) for t in tokens])),
+        (key + "scores", many,
+         array(number, [struct.pack("<f", -i) for i in range(len(tokens))])),
+        (key + "token_type", many,
+         array(signed, [struct.pack("<i", t) for t in types])),
+        (key + "merges", many, array(word, [text(m) for m in merges])),
+        (key + "bos_token_id", integer, struct.pack("<I", types.index(3))),
+        (key + "add_bos_token", flag, b"\1"),
+        (key + "add_space_prefix", flag, b"\0")], [])
 
 
 def text(value):

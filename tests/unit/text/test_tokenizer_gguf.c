@@ -122,6 +122,25 @@ START_TEST(byte_level_vocabularies_are_read)
 }
 END_TEST
 
+/* Said by the file, or there is none. */
+START_TEST(prompts_may_begin_without_bos)
+{
+    for (int flag = 0; flag <= 2; flag++) {
+        struct pnd_tokenizer *t;
+        struct gguf_builder g = begin_merged("gpt-2");
+        if (flag < 2)
+            put_le(gguf_key(&g, "tokenizer.ggml.add_bos_token",
+                            PND_GGUF_BOOL),
+                   (uint64_t)flag, 1);
+        ck_assert_ok(pnd_tokenizer_open(&t, test_context(), write_gguf(&g),
+                                        NULL));
+        ck_assert_int_eq(pnd_tokenizer_wants_bos(t), flag > 0);
+        ck_assert_int_eq(pnd_tokenizer_get_bos(t), 0);
+        pnd_tokenizer_close(t);
+    }
+}
+END_TEST
+
 static struct gguf_builder begin_llama(void)
 {
     static const struct token some[] = {
@@ -265,6 +284,7 @@ int main(void)
 {
     Suite *suite = suite_create("tokenizer_gguf");
     TCase *tests = tcase_create("tokenizer_gguf");
+    tcase_add_test(tests, prompts_may_begin_without_bos);
     tcase_add_test(tests, byte_level_vocabularies_are_read);
     tcase_add_test(tests, sentencepiece_vocabularies_are_read);
     tcase_add_test(tests, wrong_vocabularies_are_refused);
