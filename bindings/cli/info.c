@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common.h"
@@ -225,6 +226,52 @@ static void print_json_towers(const panda_model *model)
     printf("}");
 }
 
+/* The value of a key of the bundle on the heap; NULL when it has none. */
+static char *get_metadata(const panda_model *model, const char *key)
+{
+    size_t length = 0;
+    (void)panda_model_get_metadata(model, key, NULL, 0, &length);
+    char *text = length > 0 ? malloc(length + 1) : NULL;
+    if (text &&
+        panda_model_get_metadata(model, key, text, length, &length) == PANDA_OK)
+        text[length] = '\0';
+    return text;
+}
+
+#define SOURCE_KEYS 5
+
+/* Where a bundle comes from, a line for each file. */
+static void print_sources(const panda_model *model, bool json)
+{
+    static const char *const names[SOURCE_KEYS] = {"name", "part", "bytes",
+                                                   "sha256", "licence"};
+    char *lists[SOURCE_KEYS], *at[SOURCE_KEYS];
+    const char *comma = "";
+    for (int i = 0; i < SOURCE_KEYS; i++) {
+        char key[64];
+        snprintf(key, sizeof key, "pandagpt.source.%s", names[i]);
+        at[i] = lists[i] = get_metadata(model, key);
+    }
+    while (at[0]) {
+        printf(json ? "%s{" : "from: ", comma);
+        for (int i = 0; i < SOURCE_KEYS; i++) {
+            const size_t length = at[i] ? strcspn(at[i], "\n") : 0;
+            if (json) {
+                printf("%s\"%s\": ", i ? ", " : "", names[i]);
+                print_json_string(at[i] ? at[i] : "", length);
+            } else if (length > 0) {
+                printf("%s%.*s", i ? ", " : "", (int)length, at[i]);
+            }
+            if (at[i])
+                at[i] = at[i][length] ? at[i] + length + 1 : NULL;
+        }
+        printf(json ? "}" : "\n");
+        comma = ", ";
+    }
+    for (int i = 0; i < SOURCE_KEYS; i++)
+        free(lists[i]);
+}
+
 static void print_json(const panda_model *model, const panda_model_info *i,
                        const panda_cpu_features *cpu, uint32_t missing)
 {
@@ -236,7 +283,9 @@ static void print_json(const panda_model *model, const panda_model_info *i,
     print_json_uses(missing);
     printf(", ");
     print_json_details(model);
-    printf(", \"embedding_dim\": %u, ", i->embedding_dim);
+    printf(", \"sources\": [");
+    print_sources(model, true);
+    printf("], \"embedding_dim\": %u, ", i->embedding_dim);
     print_json_towers(model);
     printf(", \"decoder\": {\"hidden\": %u, \"layers\": %u, \"heads\": %u, "
            "\"kv_heads\": %u, \"vocab_size\": %u, \"context_length\": %u, "
@@ -310,6 +359,7 @@ static void print_text(const panda_model *model, const panda_model_info *i,
     print_lora(i);
     if (i->parts & PANDA_PART_TOKENIZER)
         printf("vocabulary: %u pieces\n", i->vocab_size);
+    print_sources(model, false);
     printf("memory: %.1f MB mapped, %.1f MB on the heap\n",
            (double)i->mapped_bytes / 1e6, (double)i->heap_bytes / 1e6);
     printf("processor: %u threads; has ", cpu->threads);

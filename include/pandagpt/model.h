@@ -225,6 +225,21 @@ PANDA_API panda_status panda_model_get_part_info(const panda_model *model,
                                                  uint32_t index,
                                                  panda_part_info *out);
 
+/** The value of a key of the bundle, or of the decoder's GGUF, as text: items
+ *  of a list with a line break between them. docs/file-format.md has the keys,
+ *  such as "pandagpt.source.name".
+ *  @param text filled with at most `capacity` bytes, no zero at the end; may be
+ *         NULL when 0
+ *  @param length gives the bytes of the text, whatever the capacity
+ *  @return PANDA_OK; PANDA_E_ARGUMENT when `capacity` is below `*length` (call
+ *          again with room); PANDA_E_UNSUPPORTED when there is no such key
+ *  Thread safety: any thread.
+ *  @since 0.1 */
+PANDA_API panda_status panda_model_get_metadata(const panda_model *model,
+                                                const char *key, char *text,
+                                                size_t capacity,
+                                                size_t *length);
+
 typedef struct panda_tower_info {
     uint32_t struct_size; /**< set by the caller */
     uint32_t width;       /**< channels of the trunk */

@@ -134,6 +134,109 @@ class Quantize(Temporary):
         self.assertEqual(out.read_bytes(), b"old")
 
 
+def write_zeros(folder, source, rows):
+    """An HF decoder like `source`, all zeros, with so many tokens."""
+    config = json.loads((source / "config.json").read_text())
+    config["vocab_size"] = rows
+    width, wide = config["hidden_size"], config["intermediate_size"]
+    shapes = {"model.embed_tokens.weight": [rows, width],
+              "lm_head.weight": [rows, width], "model.norm.weight": [width]}
+    for i in range(config["num_hidden_layers"]):
+        layer = f"model.layers.{i}."
+        for name in "qkvo":
+            shapes[f"{layer}self_attn.{name}_proj.weight"] = [width, width]
+        shapes[layer + "mlp.gate_proj.weight"] = [wide, width]
+        shapes[layer + "mlp.up_proj.weight"] = [wide, width]
+        shapes[layer + "mlp.down_proj.weight"] = [width, wide]
+        shapes[layer + "input_layernorm.weight"] = [width]
+        shapes[layer + "post_attention_layernorm.weight"] = [width]
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        size = 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
+        header[name] = {"dtype": "F16", "shape": shape,
+                        "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(
+        struct.pack("<Q", len(text)) + text + bytes(end))
+    return folder
+
+
+class Convert(Temporary):
+    def convert(self, *args, name="b.gguf"):
+        path = self.folder / name
+        result = run("convert", *args, "-o", path)
+        self.assertEqual((result.returncode, result.stdout, result.stderr),
+                         (0, b"", b""))
+        return path
+
+    def test_a_bundle_answers_as_its_files(self):
+        bundle = self.convert(*CHAT)
+        self.assertEqual([bundle], list(self.folder.iterdir()))
+        picture = ["--imu", INPUTS / "imu_f32.npy"]
+        for command, sources in (("embed", IMAGEBIND), ("chat", CHAT)):
+            more = picture
+            if command == "chat":
+                more = picture + ["--prompt", "What is it?", "--max-tokens",
+                                  "12"]
+            expected = run(command, *sources, *more)
+            found = run(command, "--model", bundle, *more)
+            self.assertEqual((found.returncode, found.stdout),
+                             (0, expected.stdout))
+        text = ["--text", "Hello [PAD] </s>", "--parse-special"]
+        self.assertEqual(run("tokenize", "--model", bundle, *text).stdout,
+                         run("tokenize", *DECODER, *text).stdout)
+        info = json.loads(run("info", bundle, "--json").stdout)
+        self.assertEqual(info["missing"], ["clip_vocab"])
+        self.assertEqual([source["part"] for source in info["sources"]],
+                         ["encoders", "adapter", "decoder", "decoder",
+                          "tokenizer"])
+        self.assertEqual(info["sources"][0]["name"], "imagebind_tiny.pth")
+
+    def test_parts(self):
+        bundle = self.convert(*CHAT)
+        eyes = self.convert(bundle, "--only", "encoders", "--modalities",
+                            "image,imu", name="eyes.gguf")
+        info = json.loads(run("info", eyes, "--json").stdout)
+        self.assertEqual(set(info["encoders"]), {"image", "video", "imu"})
+        self.assertEqual(info["parts"], ["encoders"])
+        decoder = self.convert(*CHAT, "--only", "decoder", name="d.gguf")
+        self.assertIn(b"llama", decoder.read_bytes()[:100])
+        info = json.loads(run("info", decoder, "--json").stdout)
+        self.assertEqual(info["parts"], ["lora", "decoder", "tokenizer"])
+        self.assertTrue(info["lora"]["merged"])
+
+    def test_vicuna_is_llama_and_a_delta(self):
+        delta = WEIGHTS / "vicuna_tiny"
+        base = write_zeros(self.folder / "base", delta, 32000)
+        total = self.convert("--base", base, "--delta", delta)
+        prompt = ["--prompt", "Hi", "--max-tokens", "8"]
+        self.assertEqual(run("chat", "--model", total, *prompt).stdout,
+                         run("chat", *DECODER, *prompt).stdout)
+        newer = write_zeros(self.folder / "newer", delta, 32000)
+        result = run("convert", "--base", base, "--delta", newer, "-o",
+                     self.folder / "n.gguf")
+        self.assert_one_line(result, "Vicuna v1.1", "32001")
+        result = run("convert", "--base", base, "--delta",
+                     WEIGHTS / "gqa_tiny", "-o", self.folder / "n.gguf")
+        self.assert_one_line(result, "width is 64")
+        self.assertFalse((self.folder / "n.gguf").exists())
+
+    def test_wrong_use(self):
+        out = self.folder / "x.gguf"
+        for args in ([*DECODER], ["-o", out], ["-o", out, "--base", "b"],
+                     [*DECODER, "-o", out, "--only", "words"],
+                     [*DECODER, "-o", out, "--decoder-format", "q9"]):
+            self.assertEqual(run("convert", *args).returncode, 2, args)
+        self.assert_one_line(run("convert", *DECODER, "-o", self.folder),
+                             "is a directory")
+        self.assert_one_line(run("convert", *DECODER, "-o", out, "--only",
+                                 "projector"), "nothing to write")
+        self.assertEqual([], list(self.folder.iterdir()))
+
+
 class Embed(Temporary):
     @needs("png", "utf8proc", "zlib")
     def test_json_has_one_line_an_input(self):

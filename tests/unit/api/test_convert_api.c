@@ -442,6 +442,43 @@ START_TEST(unknown_things_are_kept)
 }
 END_TEST
 
+START_TEST(metadata_is_text)
+{
+    panda_model_options o = get_bundle(write_strange(1, true));
+    panda_model *model;
+    char text[64];
+    size_t length;
+    ck_assert_ok(panda_model_open(&model, runtime, &o));
+    ck_assert_ok(panda_model_get_metadata(model, "pandagpt.not.known.yet", text,
+                                          sizeof text, &length));
+    ck_assert_uint_eq(length, 4);
+    ck_assert_mem_eq(text, "kept", 4);
+    ck_assert_ok(panda_model_get_metadata(model, "somebody.else", text,
+                                          sizeof text, &length));
+    ck_assert_mem_eq(text, "42", length);
+    ck_assert_fails(
+        panda_model_get_metadata(model, "somebody.else", text, 1, &length),
+        PANDA_E_ARGUMENT, "needs 2 bytes");
+    ck_assert_uint_eq(length, 2);
+    ck_assert_fails(
+        panda_model_get_metadata(model, "no.key", NULL, 0, &length),
+        PANDA_E_UNSUPPORTED, "no.key");
+    panda_model_close(model);
+
+    /* Where a bundle is from. */
+    write_bundle("a", PANDA_LORA_DEFAULT);
+    o = get_bundle(get_path("a"));
+    ck_assert_ok(panda_model_open(&model, runtime, &o));
+    ck_assert_ok(panda_model_get_metadata(model, "pandagpt.source.part", text,
+                                          sizeof text, &length));
+    static const char expected[] = "encoders\nadapter\ndecoder\ntokenizer";
+    ck_assert_uint_eq(length, sizeof expected - 1);
+    ck_assert_mem_eq(text, expected, length);
+    panda_model_close(model);
+    remove_file("a");
+}
+END_TEST
+
 START_TEST(hostile_bundles)
 {
     panda_model *model;
@@ -474,6 +511,7 @@ static Suite *make_suite(void)
     tcase_add_test(t, stopping_leaves_the_old_file);
     tcase_add_test(t, lack_of_memory);
     tcase_add_test(t, unknown_things_are_kept);
+    tcase_add_test(t, metadata_is_text);
     tcase_add_test(t, hostile_bundles);
     suite_add_tcase(s, t);
     return s;
