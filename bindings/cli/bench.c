@@ -120,6 +120,8 @@ int command_bench(int argc, char **argv)
     if (panda_runtime_get_cpu_features(runtime, &cpu) < 0)
         code = fail_with_message();
     else
+        code = bench_run_encoders(&args, runtime, &cpu);
+    if (code == EXIT_DONE)
         code = bench_run_decoders(&args, runtime, &cpu);
     panda_runtime_destroy(runtime);
     if (code == EXIT_DONE && args.rows == 0)

@@ -59,4 +59,26 @@ void bench_free_decoder(struct bench_decoder *d);
 int bench_run_decoders(struct bench_args *args, panda_runtime *runtime,
                        const panda_cpu_features *cpu);
 
+#define BENCH_EMBEDDING 1024 /* ImageBind's */
+
+/** A tower of ImageBind; names as in its file, behind the usual prefixes. */
+struct bench_tower {
+    const char *name;
+    uint32_t width, blocks, tokens;
+    const char *positions;
+    const char *stem, *stem_norm, *head; /* stem_norm: NULL: none */
+    const char *stem_dims; /* of a row of the stem */
+    size_t stem_values;    /* their product */
+    bool class_token, pre_norm, extra_key, scaled, token_ids;
+};
+
+/** The tower with so many blocks as a safetensors file in memory, to be freed;
+ *  NULL (said on stderr) when there is none. */
+unsigned char *bench_make_imagebind(const struct bench_tower *t,
+                                    uint32_t blocks, size_t *size);
+
+/** Rows of encoders; an exit code. */
+int bench_run_encoders(struct bench_args *args, panda_runtime *runtime,
+                       const panda_cpu_features *cpu);
+
 #endif

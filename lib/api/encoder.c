@@ -6,8 +6,7 @@
 #include <stdio.h>
 
 #include "api/check.h"
-#include "api/frontends.h"
-#include "api/input_check.h"
+#include "api/encoder_session.h"
 #include "api/options.h"
 
 #define DEFAULT_BATCH 8
@@ -15,16 +14,6 @@
 #define DEFAULT_FILE_BYTES (UINT64_C(1) << 30)
 #define DEFAULT_PIXELS UINT64_C(178956970) /* Pillow's decompression limit */
 #define DEFAULT_SECONDS 3600.0
-
-struct panda_encoder {
-    panda_model *model;
-    uint32_t batch;
-    panda_frontend_limits limits;
-    atomic_int cancelled;
-    struct pnd_workspace workspace;
-    struct pnd_buffer tensor; /* items of one input */
-    struct pnd_buffer raw;    /* their head outputs, unit and scaled */
-};
 
 panda_status panda_encoder_options_init(panda_encoder_options *options,
                                         uint32_t struct_size)
@@ -85,6 +74,8 @@ panda_status panda_encoder_create(panda_encoder **out, panda_model *model,
     };
     encoder->workspace.ctx = ctx;
     pnd_buffer_init(&encoder->tensor, &ctx->alloc);
+    pnd_buffer_init(&encoder->parts, &ctx->alloc);
+    pnd_buffer_init(&encoder->places, &ctx->alloc);
     pnd_buffer_init(&encoder->raw, &ctx->alloc);
     *out = encoder;
     return PANDA_OK;
@@ -97,6 +88,8 @@ void panda_encoder_destroy(panda_encoder *encoder)
     panda_model *model = encoder->model;
     pnd_workspace_free(&encoder->workspace);
     pnd_buffer_free(&encoder->tensor);
+    pnd_buffer_free(&encoder->parts);
+    pnd_buffer_free(&encoder->places);
     pnd_buffer_free(&encoder->raw);
     pnd_free(&model->runtime->context.alloc, encoder);
     panda_model_close(model);
@@ -106,202 +99,6 @@ void panda_encoder_cancel(panda_encoder *encoder)
 {
     if (encoder)
         atomic_store(&encoder->cancelled, 1);
-}
-
-/* Progress of a part of a call, told as progress of the whole. */
-struct share {
-    panda_progress_fn progress;
-    void *user;
-    double from, to; /* of the whole */
-};
-
-static int32_t report_share(double fraction, void *user)
-{
-    const struct share *s = user;
-    return s->progress(s->from + fraction * (s->to - s->from), s->user);
-}
-
-/* One input's way through a tower. */
-struct job {
-    panda_encoder *encoder;
-    const panda_encode_options *options;
-    const struct pnd_tower *tower;
-    const struct pnd_tower_dims *dims;
-    uint32_t items;
-    uint32_t frames;      /* of an image or video item, else 0 */
-    size_t item_elements; /* of one item; each takes 4 bytes */
-    double from, to;      /* share of the whole call */
-};
-
-static panda_status preprocess(struct job *job, const panda_input *input)
-{
-    panda_encoder *encoder = job->encoder;
-    struct pnd_preprocessing p = {
-        .model = encoder->model,
-        .limits = &encoder->limits,
-        .cancelled = &encoder->cancelled,
-        .input = input,
-    };
-    panda_status status = pnd_frontends_describe(&p);
-    if (status < 0)
-        return status;
-    do {
-        job->items = p.tensor.items;
-        job->item_elements = 1;
-        for (uint32_t i = 0; i < p.tensor.rank; i++)
-            job->item_elements *= p.tensor.shape[i];
-        job->frames = job->dims->rank == 4 ? p.tensor.shape[1] : 0;
-        encoder->tensor.size = 0;
-        status = pnd_buffer_reserve(&encoder->tensor,
-                                    job->items * job->item_elements * 4);
-        if (status < 0)
-            return status;
-        status = pnd_frontends_preprocess(&p, encoder->tensor.data);
-    } while (status == PANDA_AGAIN);
-    return status;
-}
-
-static void trace(const struct job *job, const char *stage, const float *values,
-                  uint32_t rank, const int64_t *shape)
-{
-    if (job->options->trace)
-        job->options->trace(stage, values, shape, rank,
-                            job->options->trace_user);
-}
-
-/* The input as the encoder sees it; token ids are told as floats. */
-static panda_status trace_input(struct job *job)
-{
-    panda_encoder *encoder = job->encoder;
-    int64_t shape[5] = {job->items};
-    if (!job->options->trace)
-        return PANDA_OK;
-    for (uint32_t i = 0; i < job->dims->rank; i++)
-        shape[i + 1] = job->dims->shape[i];
-    if (job->dims->rank == 4)
-        shape[2] = job->frames;
-    size_t count = job->items * job->item_elements;
-    const float *values = (const float *)(const void *)encoder->tensor.data;
-    if (job->dims->token_ids) {
-        encoder->raw.size = 0;
-        panda_status status =
-            pnd_buffer_reserve(&encoder->raw, count * sizeof(float));
-        if (status < 0)
-            return status;
-        const int32_t *ids = (const int32_t *)(const void *)values;
-        float *floats = (float *)(void *)encoder->raw.data;
-        for (size_t i = 0; i < count; i++)
-            floats[i] = (float)ids[i];
-        values = floats;
-    }
-    trace(job, "preprocessed", values, job->dims->rank + 1, shape);
-    return PANDA_OK;
-}
-
-/* Head outputs of all items, in batches; one batch when traced, so that every
- * stage is told once. */
-static panda_status run_tower(struct job *job, float *raw)
-{
-    panda_encoder *encoder = job->encoder;
-    const panda_encode_options *o = job->options;
-    struct pnd_trace tracing = {o->trace, o->trace_user};
-    uint32_t batch = o->trace ? job->items : encoder->batch;
-    panda_status status = PANDA_OK;
-    for (uint32_t i = 0; i < job->items && status == PANDA_OK; i += batch) {
-        uint32_t count = job->items - i < batch ? job->items - i : batch;
-        double span = (job->to - job->from) / job->items;
-        struct share share = {o->progress, o->progress_user,
-                              job->from + span * i,
-                              job->from + span * (i + count)};
-        struct pnd_watch watch = {&encoder->cancelled,
-                                  o->progress ? report_share : NULL, &share};
-        const uint8_t *input =
-            encoder->tensor.data + (size_t)i * job->item_elements * 4;
-        status = pnd_tower_run(
-            job->tower, &encoder->workspace, count, job->frames, input,
-            raw + (size_t)i * job->dims->embedding_dim, &watch, &tracing);
-    }
-    return status;
-}
-
-static void write_mean(const float *rows, uint32_t items, uint32_t dim,
-                       float *mean)
-{
-    for (uint32_t d = 0; d < dim; d++) {
-        float sum = 0;
-        for (uint32_t i = 0; i < items; i++)
-            sum += rows[(size_t)i * dim + d];
-        mean[d] = sum / (float)items;
-    }
-}
-
-static panda_output resolve_output(panda_output output)
-{
-    return output == PANDA_OUTPUT_DEFAULT ? PANDA_OUTPUT_SCALED : output;
-}
-
-static panda_status finish(struct job *job, panda_modality modality,
-                           panda_embedding **out)
-{
-    panda_encoder *encoder = job->encoder;
-    uint32_t dim = job->dims->embedding_dim;
-    panda_output output = resolve_output(job->options->output);
-    size_t count = (size_t)job->items * dim;
-    encoder->raw.size = 0;
-    panda_status status =
-        pnd_buffer_reserve(&encoder->raw, 3 * count * sizeof(float));
-    if (status < 0)
-        return status;
-    float *raw = (float *)(void *)encoder->raw.data;
-    float *unit = raw + count, *scaled = unit + count;
-    status = run_tower(job, raw);
-    if (status < 0)
-        return status;
-    pnd_tower_finish(job->tower, job->items, raw, unit, scaled);
-    trace(job, "unit", unit, 2, (int64_t[]){job->items, dim});
-    trace(job, "scaled", scaled, 2, (int64_t[]){job->items, dim});
-
-    status =
-        pnd_embedding_new(out, encoder->model->runtime, dim, modality, output);
-    if (status < 0)
-        return status;
-    /* PandaGPT's projection was trained on audio without the factor. */
-    bool is_unit =
-        output == PANDA_OUTPUT_UNIT ||
-        (output == PANDA_OUTPUT_PANDAGPT && modality == PANDA_MODALITY_AUDIO);
-    const float *rows = is_unit                      ? unit
-                        : output == PANDA_OUTPUT_RAW ? raw
-                                                     : scaled;
-    write_mean(rows, job->items, dim, (*out)->values);
-    return PANDA_OK;
-}
-
-static panda_status encode(panda_encoder *encoder, const panda_input *input,
-                           const panda_encode_options *options, double from,
-                           double to, panda_embedding **out)
-{
-    struct pnd_input checked;
-    panda_status status = pnd_input_read(&checked, input);
-    if (status < 0)
-        return status;
-    panda_modality modality = checked.input.modality;
-    struct job job = {
-        .encoder = encoder,
-        .options = options,
-        .tower = encoder->model->towers[pnd_model_get_tower_id(modality)],
-        .from = from,
-        .to = to,
-    };
-    if (!job.tower)
-        return pnd_fail(PANDA_E_UNSUPPORTED, "the model has no %s encoder",
-                        panda_modality_get_name(modality));
-    job.dims = pnd_tower_get_dims(job.tower);
-    status = preprocess(&job, &checked.input);
-    if (status == PANDA_OK)
-        status = trace_input(&job);
-    if (status == PANDA_OK)
-        status = finish(&job, modality, out);
-    return status;
 }
 
 static panda_status read_options(panda_encode_options *to,
@@ -332,7 +129,8 @@ panda_status panda_encoder_encode(panda_embedding **out, panda_encoder *encoder,
     if (status < 0)
         return status;
     atomic_store(&encoder->cancelled, 0);
-    return encode(encoder, input, &o, 0, 1, out);
+    size_t failed;
+    return pnd_encoder_run(encoder, &input, 1, &o, out, &failed);
 }
 
 panda_status panda_encoder_encode_batch(panda_embedding **out,
@@ -352,14 +150,9 @@ panda_status panda_encoder_encode_batch(panda_embedding **out,
     if (status < 0)
         return status;
     atomic_store(&encoder->cancelled, 0);
-    for (size_t i = 0; i < count && status == PANDA_OK; i++) {
-        status = encode(encoder, inputs[i], &o, (double)i / (double)count,
-                        (double)(i + 1) / (double)count, &out[i]);
-    }
+    size_t failed = 0;
+    status = pnd_encoder_run(encoder, inputs, count, &o, out, &failed);
     if (status < 0) {
-        size_t failed = 0;
-        while (failed < count && out[failed])
-            failed++;
         char index[48];
         snprintf(index, sizeof index, "input %zu", failed);
         pnd_error_prefix(index);

@@ -72,6 +72,12 @@ static void run_patches(const struct pnd_tower_run *run)
     pnd_pool_run(run->ctx->pool, place_patches, context, run->items);
 }
 
+const int32_t *pnd_stem_get_words(const struct pnd_tower_run *run, size_t item)
+{
+    const size_t at = run->order ? run->order[item] : item;
+    return (const int32_t *)run->input + at * run->tower->dims.tokens;
+}
+
 /* Rows of the table for the first words of each item; with positions. */
 static void run_words(const struct pnd_tower_run *run)
 {
@@ -81,8 +87,7 @@ static void run_words(const struct pnd_tower_run *run)
     const size_t d = t->dims.width;
     const size_t row_bytes = d * pnd_dtype_get_size(table->dtype);
     for (size_t item = 0; item < run->items; item++) {
-        const int32_t *ids =
-            (const int32_t *)run->input + item * t->dims.tokens;
+        const int32_t *ids = pnd_stem_get_words(run, item);
         float *to = run->state + item * run->length * d;
         for (size_t i = 0; i < run->length; i++) {
             const char *row =

@@ -46,6 +46,8 @@ struct pnd_workspace {
     const struct pnd_context *ctx;
     float *memory;
     size_t count; /* floats */
+    uint32_t *order; /* texts by length */
+    size_t order_count;
 };
 void pnd_workspace_free(struct pnd_workspace *ws);
 

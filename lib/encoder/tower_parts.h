@@ -88,6 +88,8 @@ struct pnd_tower_run {
     const struct pnd_context *ctx;
     const struct pnd_trace *trace; /* NULL: none */
     const void *input;             /* (N, shape) */
+    const uint32_t *order;         /* texts: where each lies in the input;
+                                      NULL: in this order */
     uint32_t items, frames;
     uint32_t length;               /* T */
     uint32_t stretch;              /* S */
@@ -100,6 +102,31 @@ struct pnd_tower_run {
     float *query;   /* (N, D) */
     float *scratch; /* of layers and attention */
 };
+
+/** Token ids of a text. */
+const int32_t *pnd_stem_get_words(const struct pnd_tower_run *run, size_t item);
+
+/* Tokens computed at once. More would only cost memory: products of this size
+ * already read the weights seldom enough. */
+#define PND_GROUP_TOKENS 2048
+
+/** Which token of the item becomes its embedding: the class token; in a text
+ *  the first of the largest id, which is its end. */
+uint32_t pnd_tower_find_token(const struct pnd_tower_run *run, size_t item);
+
+/** Order the texts of a run by length, the short ones first: ws->order, and
+ *  behind it their lengths. */
+panda_status pnd_texts_sort(struct pnd_tower_run *run,
+                            struct pnd_workspace *ws, uint32_t items);
+
+/** How many of the texts from `first` on, which lie by length, to compute at
+ *  once: not too many tokens, and none beside much shorter ones unless all are
+ *  few. */
+uint32_t pnd_texts_count(const uint32_t *lengths, uint32_t first,
+                         uint32_t items);
+
+/** Put rows that lie by length where the texts lay; the order is used up. */
+void pnd_texts_unsort(uint32_t *order, uint32_t items, size_t dim, float *raw);
 
 /** Whether the stem can read this input at all. */
 panda_status pnd_stem_check(const struct pnd_tower *tower, uint32_t items,

@@ -6,10 +6,6 @@
 #include "encoder/tower_parts.h"
 #include "nn/rows.h"
 
-/* Tokens computed at once. More would only cost memory: products of this size
- * already read the weights seldom enough. */
-#define GROUP_TOKENS 2048
-
 static bool is_traced(const struct pnd_tower_run *run)
 {
     return run->trace && run->trace->fn;
@@ -36,22 +32,6 @@ static void tell_block(const struct pnd_tower_run *run, uint32_t block,
     char stage[48];
     snprintf(stage, sizeof stage, "block.%u%s", block, step);
     tell_tokens(run, stage, values);
-}
-
-/* Which token of the item becomes its embedding: the class token; in a text
- * the first of the largest id, which is its end. */
-static uint32_t find_token(const struct pnd_tower_run *run, size_t item)
-{
-    const struct pnd_tower *t = run->tower;
-    if (!t->dims.token_ids)
-        return 0;
-    const int32_t *ids = (const int32_t *)run->input + item * t->dims.tokens;
-    uint32_t token = 0;
-    for (uint32_t i = 1; i < t->dims.tokens; i++) {
-        if (ids[i] > ids[token])
-            token = i;
-    }
-    return token;
 }
 
 /* LayerNorm of `state` into `normed`, where a row of zeros, the place of the
@@ -190,7 +170,7 @@ static void attend_pooled(const struct pnd_tower_run *run)
     shape.batch = 1; /* each text has its own end */
     for (size_t item = 0; item < run->items; item++) {
         const float *keys = run->wide + item * run->stretch * 2 * d;
-        shape.keys = find_token(run, item) + 1;
+        shape.keys = pnd_tower_find_token(run, item) + 1;
         pnd_attention_run(run->ctx, &shape, run->query + item * d, keys,
                           keys + d, run->few + item * d, run->scratch);
     }
@@ -202,7 +182,7 @@ static void pick(const struct pnd_tower_run *run, const float *x,
 {
     const size_t d = run->tower->dims.width;
     for (size_t item = 0; item < run->items; item++)
-        memcpy(y + item * d, x + (item * tokens + find_token(run, item)) * d,
+        memcpy(y + item * d, x + (item * tokens + pnd_tower_find_token(run, item)) * d,
                d * sizeof *y);
 }
 
@@ -273,20 +253,6 @@ static panda_status run_group(const struct pnd_tower_run *run, float *raw,
     return PANDA_OK;
 }
 
-/* Tokens of each item that have to be computed. What follows the last end of
- * texts is not seen by anything before it. */
-static uint32_t find_length(const struct pnd_tower_run *run)
-{
-    uint32_t length = 0;
-    if (!run->tower->spec->causal || is_traced(run))
-        return run->tower->dims.tokens;
-    for (size_t item = 0; item < run->items; item++) {
-        uint32_t token = find_token(run, item);
-        length = token >= length ? token + 1 : length;
-    }
-    return length;
-}
-
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -320,7 +286,9 @@ static panda_status grow(struct pnd_workspace *ws, size_t count)
 {
     if (count <= ws->count)
         return PANDA_OK;
-    pnd_workspace_free(ws); /* first, so that the two never add up */
+    pnd_free(&ws->ctx->alloc, ws->memory); /* so that the two never add up */
+    ws->memory = NULL;
+    ws->count = 0;
     ws->memory = pnd_alloc_array(&ws->ctx->alloc, count, sizeof(float));
     if (!ws->memory)
         return pnd_fail_memory();
@@ -373,10 +341,11 @@ static panda_status place_buffers(struct pnd_tower_run *run,
 
 void pnd_workspace_free(struct pnd_workspace *ws)
 {
-    if (ws->memory)
-        pnd_free(&ws->ctx->alloc, ws->memory);
-    ws->memory = NULL;
-    ws->count = 0;
+    if (!ws->ctx)
+        return;
+    pnd_free(&ws->ctx->alloc, ws->memory);
+    pnd_free(&ws->ctx->alloc, ws->order);
+    *ws = (struct pnd_workspace){.ctx = ws->ctx};
 }
 
 static size_t count_values(const struct pnd_tower *tower, uint32_t frames)
@@ -386,6 +355,29 @@ static size_t count_values(const struct pnd_tower *tower, uint32_t frames)
     return dims->token_ids ? dims->tokens
                            : (size_t)s->channels * frames * s->height *
                                  s->width;
+}
+
+/* Texts in groups of about the same length. */
+static panda_status run_texts(struct pnd_tower_run *run,
+                              struct pnd_workspace *ws, uint32_t items,
+                              float *raw, const struct pnd_watch *watch)
+{
+    const size_t dim = run->tower->dims.embedding_dim;
+    panda_status status = pnd_texts_sort(run, ws, items);
+    for (uint32_t first = 0; first < items && status == PANDA_OK;
+         first += run->items) {
+        run->order = ws->order + first;
+        run->items = pnd_texts_count(ws->order + items, first, items);
+        run->length = run->stretch = ws->order[items + first + run->items - 1];
+        status = place_buffers(run, ws);
+        if (status == PANDA_OK)
+            status = run_group(run, raw + first * dim, watch,
+                               (double)first / items,
+                               (double)run->items / items);
+    }
+    if (status == PANDA_OK)
+        pnd_texts_unsort(ws->order, items, dim, raw);
+    return status;
 }
 
 panda_status pnd_tower_run(const struct pnd_tower *tower,
@@ -401,8 +393,12 @@ panda_status pnd_tower_run(const struct pnd_tower *tower,
         frames = 1;
     struct pnd_tower_run run = {.tower = tower, .ctx = ws->ctx,
                                 .trace = trace, .frames = frames};
+    if (tower->spec->causal && !is_traced(&run)) {
+        run.input = input;
+        return run_texts(&run, ws, items, raw, watch);
+    }
     /* A trace shows all items at once. Otherwise groups of even size. */
-    uint32_t most = GROUP_TOKENS / tower->dims.tokens;
+    uint32_t most = PND_GROUP_TOKENS / tower->dims.tokens;
     most = is_traced(&run) ? items : most > 0 ? most : 1;
     const uint32_t groups = (items - 1) / most + 1;
     const uint32_t size = (items - 1) / groups + 1;
@@ -410,7 +406,7 @@ panda_status pnd_tower_run(const struct pnd_tower *tower,
     for (uint32_t first = 0; first < items; first += run.items) {
         run.items = items - first < size ? items - first : size;
         run.input = (const char *)input + first * values * 4;
-        run.length = find_length(&run);
+        run.length = tower->dims.tokens;
         run.stretch = run.length + (tower->spec->extra_key ? 1 : 0);
         status = place_buffers(&run, ws);
         if (status == PANDA_OK)

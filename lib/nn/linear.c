@@ -10,7 +10,7 @@
 #define FEW_ROWS 4
 
 /* Pieces of many rows: what the level-two cache and the register tiles like,
- * then halved while there are too few for a machine with many cores. */
+ * then halved while there are too few for all threads. */
 #define MOST_ROWS PND_LINEAR_ROWS
 #define MOST_COLUMNS PND_LINEAR_COLUMNS
 #define LEAST_ROWS 56
@@ -55,10 +55,10 @@ static size_t round_line(size_t count)
     return divide_up(count, 16) * 16;
 }
 
-/* By shape only, so that results do not depend on the number of threads. */
 struct pnd_linear_pieces pnd_linear_cut(const struct pnd_linear *layer,
-                                        size_t rows)
+                                        size_t rows, uint32_t threads)
 {
+    const size_t enough = min_size(ENOUGH_PIECES, 4 * (size_t)threads);
     struct pnd_linear_pieces p;
     if (rows <= FEW_ROWS) {
         size_t row_bytes = pnd_dtype_get_row_bytes(layer->dtype, layer->in);
@@ -74,7 +74,7 @@ struct pnd_linear_pieces pnd_linear_cut(const struct pnd_linear *layer,
     for (;;) {
         p.row_count = divide_up(rows, p.rows);
         p.column_count = divide_up(layer->out, p.columns);
-        if (rows <= FEW_ROWS || p.row_count * p.column_count >= ENOUGH_PIECES ||
+        if (rows <= FEW_ROWS || p.row_count * p.column_count >= enough ||
             p.rows * p.columns * layer->in < 2 * LEAST_WORK)
             return p;
         if (p.columns > LEAST_COLUMNS)
@@ -161,7 +161,8 @@ static void run_main(const struct pnd_context *ctx,
     struct linear_job job = {
         .kernels = ctx->kernels,
         .layer = layer,
-        .pieces = pnd_linear_cut(layer, rows),
+        .pieces = pnd_linear_cut(layer, rows,
+                                 pnd_pool_get_threads(ctx->pool)),
         .end = end,
         .rows = rows,
         .x = x,

@@ -53,8 +53,8 @@ size_t pnd_linear_get_scratch(const struct pnd_context *ctx,
 
 /** y[rows, out] = layer(x[rows, in]); both tight; y must not overlap x. Few
  *  rows stream the weights once (matvec); more rows pack blocks of weights and
- *  multiply. Pieces are cut by shape, so the result does not depend
- *  on the number of threads. `scratch` as large as pnd_linear_get_scratch
+ *  multiply. The result does not depend on the number of
+ *  threads. `scratch` as large as pnd_linear_get_scratch
  *  says. */
 void pnd_linear_run(const struct pnd_context *ctx,
                     const struct pnd_linear *layer, size_t rows,

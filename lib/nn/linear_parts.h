@@ -9,16 +9,18 @@
 
 /* The most of y in one piece. */
 #define PND_LINEAR_ROWS 336
-#define PND_LINEAR_COLUMNS 128
+#define PND_LINEAR_COLUMNS 256
 
 struct pnd_linear_pieces {
     size_t rows, columns;           /* of y in one piece */
     size_t row_count, column_count; /* of pieces */
 };
 
-/** By shape only, so that results do not depend on the number of threads. */
+/** Few and large pieces, since each reads its inputs and weights anew. They may
+ *  depend on the threads, results do not: a value is summed in the same order
+ *  in whichever piece it lies. */
 struct pnd_linear_pieces pnd_linear_cut(const struct pnd_linear *layer,
-                                        size_t rows);
+                                        size_t rows, uint32_t threads);
 
 /* Layers of PND_I8, for the functions of linear.h. */
 size_t pnd_linear_i8_get_scratch(const struct pnd_context *ctx,

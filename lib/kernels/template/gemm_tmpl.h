@@ -17,8 +17,8 @@
  * push each other out of that cache. */
 
 #define TILE_WIDTH ((size_t)2 * VF_LANES)
-#define DEPTH ((size_t)512)
-#define BLOCK ((size_t)128)
+#define DEPTH ((size_t)256)
+#define BLOCK ((size_t)256)
 #define STRIP_STRIDE (DEPTH + 16)
 
 _Static_assert(DEPTH * BLOCK + TILE_ROWS * STRIP_STRIDE <= PND_GEMM_SCRATCH,

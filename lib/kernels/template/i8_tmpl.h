@@ -25,8 +25,8 @@ typedef int32_t vi __attribute__((vector_size(VF_LANES * 4)));
 typedef int8_t vc __attribute__((vector_size(VF_LANES)));
 
 #define I8_WIDTH ((size_t)2 * VF_LANES)
-#define I8_DEPTH ((size_t)1024) /* of k in a block */
-#define I8_BLOCK ((size_t)128)  /* columns in a block */
+#define I8_DEPTH ((size_t)512) /* of k in a block */
+#define I8_BLOCK ((size_t)256)  /* columns in a block */
 #define I8_WORDS (I8_DEPTH / I8_STEP)
 #define I8_GROUPS (I8_DEPTH / PND_I8_GROUP)
 #define I8_STRIDE (I8_WORDS + 16) /* words from row to row of a strip */

@@ -326,7 +326,7 @@ static int32_t note_progress(double fraction, void *user)
 
 START_TEST(test_stopping)
 {
-    const uint32_t items = 60; /* three groups of two blocks */
+    const uint32_t items = 60; /* four groups of two blocks */
     struct fixture f;
     open_tower(&f, PND_TOWER_TEXT, PND_F32);
     void *input = make_input(&f, items, 1);
@@ -351,7 +351,7 @@ START_TEST(test_stopping)
     progress = (struct progress){0};
     ck_assert_ok(pnd_tower_run(f.tower, &f.ws, items, 1, input, raw, &watch,
                                NULL));
-    ck_assert_int_eq(progress.calls, 6);
+    ck_assert_int_eq(progress.calls, 8);
     ck_assert_double_eq_tol(progress.last, 1, 1e-12);
     ck_assert_mem_eq(raw, expected, count * sizeof *raw);
     free(raw);
