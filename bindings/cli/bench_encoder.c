@@ -148,7 +148,8 @@ static void make_input(const struct work *work, const void *data, size_t size,
                                AUDIO_RATE, PANDA_ELEMENT_I16);
         break;
     case PANDA_MODALITY_DEPTH:
-        panda_input_init_depth(input, n, data, SIDE, SIDE, PANDA_ELEMENT_U16, 0);
+        panda_input_init_depth(input, n, data, SIDE, SIDE, PANDA_ELEMENT_U16,
+                               0);
         break;
     case PANDA_MODALITY_IMU:
         panda_input_init_imu(input, n, data, IMU_SAMPLES, 200);

@@ -181,9 +181,10 @@ static void pick(const struct pnd_tower_run *run, const float *x,
                  size_t tokens, float *y)
 {
     const size_t d = run->tower->dims.width;
-    for (size_t item = 0; item < run->items; item++)
-        memcpy(y + item * d, x + (item * tokens + pnd_tower_find_token(run, item)) * d,
-               d * sizeof *y);
+    for (size_t item = 0; item < run->items; item++) {
+        const size_t at = item * tokens + pnd_tower_find_token(run, item);
+        memcpy(y + item * d, x + at * d, d * sizeof *y);
+    }
 }
 
 /* The last block as far as the pooled tokens need it: keys and values of all

@@ -209,6 +209,39 @@ START_TEST(batch_equals_single_inputs_and_fails_as_one)
 }
 END_TEST
 
+/* Towers in turn, more pictures than a batch, some of them equal. */
+START_TEST(mixed_batch_equals_single_inputs)
+{
+    enum { COUNT = 24 };
+    panda_input values[COUNT];
+    const panda_input *inputs[COUNT];
+    panda_embedding *out[COUNT], *alone;
+    static float samples[6 * 2000];
+    for (size_t i = 0; i < 6 * 2000; i++)
+        samples[i] = sinf((float)i * 0.01f);
+    for (int i = 0; i < COUNT; i++) {
+        values[i] = api_picture((uint32_t)i % 11);
+        if (i % 12 == 5)
+            ck_assert_ok(panda_input_init_imu(&values[i], sizeof values[i],
+                                              samples, 2000, 400));
+        inputs[i] = &values[i];
+    }
+    ck_assert_ok(panda_encoder_encode_batch(out, encoder, inputs, COUNT, NULL));
+    for (int i = 0; i < COUNT; i++) {
+        float similarity;
+        ck_assert_ok(panda_encoder_encode(&alone, encoder, inputs[i], NULL));
+        ck_assert_ok(
+            panda_embedding_get_similarity(out[i], alone, &similarity));
+        ck_assert_float_eq_tol(similarity, 1, 1e-6f);
+        ck_assert_int_eq(panda_embedding_get_modality(out[i]),
+                         values[i].modality);
+        panda_embedding_unref(alone);
+    }
+    for (int i = 0; i < COUNT; i++)
+        panda_embedding_unref(out[i]);
+}
+END_TEST
+
 static void count_stage(const char *stage, const float *values,
                         const int64_t *shape, uint32_t rank, void *user)
 {
@@ -346,6 +379,7 @@ int main(void)
     tcase_add_test(tc, raw_inputs_may_lie_anywhere);
     tcase_add_test(tc, wrong_files_are_refused_by_name);
     tcase_add_test(tc, outputs_relate_as_documented);
+    tcase_add_test(tc, mixed_batch_equals_single_inputs);
     tcase_add_test(tc, batch_equals_single_inputs_and_fails_as_one);
     tcase_add_test(tc, trace_tells_every_stage_once);
     tcase_add_test(tc, progress_and_cancel_reach_the_encoder);
