@@ -77,15 +77,23 @@ static void heap_free(void *memory, void *user)
  * to open a model. */
 static struct heap heap = {.limit = SIZE_MAX};
 
+static panda_runtime *the_runtime;
+
+static void destroy_runtime(void)
+{
+    panda_runtime_destroy(the_runtime);
+}
+
 static panda_runtime *get_runtime(void)
 {
-    static panda_runtime *runtime;
     const panda_runtime_options options = {
         .struct_size = sizeof options, .threads = 1, .alloc = heap_alloc,
         .free = heap_free, .alloc_user = &heap};
-    if (!runtime)
-        ck_assert_ok(panda_runtime_create(&runtime, &options));
-    return runtime;
+    if (!the_runtime) {
+        ck_assert_ok(panda_runtime_create(&the_runtime, &options));
+        atexit(destroy_runtime);
+    }
+    return the_runtime;
 }
 
 /* Any status is fine as long as nothing goes beyond its memory. */
