@@ -20,7 +20,8 @@ static void handle_interrupt(int signal)
 
 void cancel_on_interrupt(panda_chat *chat)
 {
-    struct sigaction action = {.sa_handler = SIG_DFL};
+    /* Restart: printing goes on where a signal came in between. */
+    struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_RESTART};
     answering = chat;
     if (chat)
         action.sa_handler = handle_interrupt;

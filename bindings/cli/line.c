@@ -115,7 +115,9 @@ char *read_line(bool on_terminal)
 {
     if (!on_terminal || (wake[0] == 0 && pipe(wake) != 0))
         return read_plain_line();
-    struct sigaction action = {.sa_handler = note_interrupt}, before;
+    struct sigaction action = {.sa_handler = note_interrupt,
+                               .sa_flags = SA_RESTART};
+    struct sigaction before;
     char *line;
     sigaction(SIGINT, &action, &before);
     do {

@@ -80,6 +80,19 @@ class Session(unittest.TestCase):
         self.send("/quit")
         self.expect_end()
 
+    def test_interrupt_while_the_terminal_takes_no_more(self):
+        self.expect("> ")
+        self.send(f"/imu {GOLDEN / 'inputs/movement.npy'}")
+        self.expect("attached")
+        self.send("What is this?")
+        self.expect("What is this?\r\n")
+        self.expect(" ")
+        time.sleep(1)  # unread, the answer fills the terminal and waits
+        self.type(INTERRUPT)
+        self.expect("cancelled")
+        self.send("/quit")
+        self.expect_end()
+
     def test_interrupt_at_the_prompt_gives_a_new_one(self):
         self.expect("> ")
         for _ in range(3):
