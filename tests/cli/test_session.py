@@ -10,6 +10,7 @@ import pathlib
 import pty
 import select
 import sys
+import termios
 import time
 import unittest
 
@@ -18,6 +19,7 @@ GOLDEN = pathlib.Path(os.environ.get("PANDA_TEST_GOLDEN", "tests/golden"))
 MODEL = ["--imagebind", GOLDEN / "imagebind_tiny.pth",
          "--decoder", GOLDEN / "vicuna_tiny",
          "--adapter", GOLDEN / "pandagpt_tiny.pt"]
+HAS_EDITOR = "libedit" in os.environ.get("PANDA_TEST_FEATURES", "").split()
 INTERRUPT, END = b"\x03", b"\x04"
 
 
@@ -48,6 +50,15 @@ class Session(unittest.TestCase):
             self.assertTrue(self.read(), f"no {part!r} in {self.seen!r}")
         self.seen = self.seen[self.seen.index(part) + len(part):]
 
+    def expect_prompt(self):
+        """What is typed before the line editor has the terminal is echoed
+        twice, and Ctrl-D is not a key yet."""
+        self.expect("> ")
+        end = time.monotonic() + 30
+        while HAS_EDITOR and time.monotonic() < end and (
+                termios.tcgetattr(self.terminal)[3] & termios.ICANON):
+            time.sleep(0.01)
+
     def type(self, keys):
         os.write(self.terminal, keys)
 
@@ -61,29 +72,32 @@ class Session(unittest.TestCase):
         self.assertEqual(os.waitstatus_to_exitcode(status), 0)
 
     def test_attach_ask_interrupt_go_on_and_quit(self):
-        self.expect("> ")
+        self.expect_prompt()
         self.send(f"/imu {GOLDEN / 'inputs/movement.npy'}")
         self.expect("attached")
+        self.expect_prompt()
         self.send("/audio /no/such.wav")
         self.expect("cannot be opened")
+        self.expect_prompt()
         self.send("/dance")
         self.expect("/help")
-        self.expect("> ")
+        self.expect_prompt()
         self.send("What is this?")
         self.expect("What is this?\r\n")
         self.expect(" ")  # the answer's first words
         self.type(INTERRUPT)
         self.expect("cancelled")
-        self.expect("> ")
+        self.expect_prompt()
         self.send("/reset")
-        self.expect("> ")
+        self.expect_prompt()
         self.send("/quit")
         self.expect_end()
 
     def test_interrupt_while_the_terminal_takes_no_more(self):
-        self.expect("> ")
+        self.expect_prompt()
         self.send(f"/imu {GOLDEN / 'inputs/movement.npy'}")
         self.expect("attached")
+        self.expect_prompt()
         self.send("What is this?")
         self.expect("What is this?\r\n")
         self.expect(" ")
@@ -94,30 +108,31 @@ class Session(unittest.TestCase):
         self.expect_end()
 
     def test_interrupt_at_the_prompt_gives_a_new_one(self):
-        self.expect("> ")
+        self.expect_prompt()
         for _ in range(3):
             self.type(INTERRUPT)
-            self.expect("\n> ")
+            self.expect("\n")
+            self.expect_prompt()
         self.type(b"half a line")
         self.expect("half a line")
         self.type(INTERRUPT)
-        self.expect("\n> ")
+        self.expect("\n")
+        self.expect_prompt()
         self.send("/dance")  # nothing of the line is left
         self.expect("/dance: there is no such command")
-        self.expect("> ")
-        time.sleep(0.2)  # until the line editor has the terminal
+        self.expect_prompt()
         self.type(END)
         self.expect_end()
 
     def test_any_letters_can_be_typed(self):
-        self.expect("> ")
+        self.expect_prompt()
         self.send("/image caf\u00e9 \u65e5\u672c \U0001f43c.png")
         self.expect("panda: caf\u00e9 \u65e5\u672c \U0001f43c.png: cannot be")
-        self.expect("> ")
+        self.expect_prompt()
         self.type(b"/image \xffz.png\n")  # not a letter: left out
         self.expect("panda: ")
         self.expect("z.png: cannot be")
-        self.expect("> ")
+        self.expect_prompt()
         self.send("/quit")
         self.expect_end()
 
