@@ -47,11 +47,12 @@ static const panda_frontend_ops camera = {
 int main(int argc, char **argv)
 {
     uint16_t frame[WIDTH * HEIGHT];
-    panda_runtime *runtime;
-    panda_model *model;
-    panda_encoder *encoder;
+    panda_runtime *runtime = NULL;
+    panda_model *model = NULL;
+    panda_encoder *encoder = NULL;
     panda_input input;
-    panda_embedding *embedding;
+    panda_embedding *embedding = NULL;
+    int code = 1;
     if (argc != 2) {
         fprintf(stderr, "usage: %s IMAGEBIND\n", argv[0]);
         return 2;
@@ -66,14 +67,13 @@ int main(int argc, char **argv)
         panda_encoder_create(&encoder, model, NULL) < 0 ||
         panda_input_init_bytes(&input, sizeof input, PANDA_MODALITY_THERMAL,
                                frame, sizeof frame) < 0 ||
-        panda_encoder_encode(&embedding, encoder, &input, NULL) < 0) {
+        panda_encoder_encode(&embedding, encoder, &input, NULL) < 0)
         fprintf(stderr, "%s\n", panda_error_get_message());
-        return 1;
-    }
-    printf("the frame became %u numbers\n", panda_embedding_get_dim(embedding));
+    else
+        code = printf("%u numbers\n", panda_embedding_get_dim(embedding)) < 0;
     panda_embedding_unref(embedding);
     panda_encoder_destroy(encoder);
     panda_model_close(model);
     panda_runtime_destroy(runtime);
-    return 0;
+    return code;
 }

@@ -25,14 +25,15 @@ int main(int argc, char **argv)
     const char *before = "### Human: <Img>";
     const char *after = "</Img> What do you hear?\n### Assistant:";
     const char *const stop[] = {"\n###", NULL};
-    panda_runtime *runtime;
-    panda_model *model;
-    panda_encoder *encoder;
-    panda_projector *projector;
-    panda_decoder *decoder;
+    panda_runtime *runtime = NULL;
+    panda_model *model = NULL;
+    panda_encoder *encoder = NULL;
+    panda_projector *projector = NULL;
+    panda_decoder *decoder = NULL;
     panda_input input;
-    panda_embedding *embedding;
-    panda_prefix *prefix;
+    panda_embedding *embedding = NULL;
+    panda_prefix *prefix = NULL;
+    int code = 1;
     if (argc != 4) {
         fprintf(stderr, "usage: %s IMAGEBIND DECODER ADAPTER <PCM\n", argv[0]);
         return 2;
@@ -62,11 +63,10 @@ int main(int argc, char **argv)
                                 PANDA_TOKENIZE_BOS) < 0 ||
         panda_decoder_push_prefix(decoder, prefix) < 0 ||
         panda_decoder_push_text(decoder, after, strlen(after), 0) < 0 ||
-        panda_decoder_generate(decoder, &how, print_piece, NULL) < 0) {
+        panda_decoder_generate(decoder, &how, print_piece, NULL) < 0)
         fprintf(stderr, "%s\n", panda_error_get_message());
-        return 1;
-    }
-    printf("\n");
+    else
+        code = printf("\n") < 0;
     panda_prefix_unref(prefix);
     panda_embedding_unref(embedding);
     panda_decoder_destroy(decoder);
@@ -74,5 +74,5 @@ int main(int argc, char **argv)
     panda_encoder_destroy(encoder);
     panda_model_close(model);
     panda_runtime_destroy(runtime);
-    return 0;
+    return code;
 }

@@ -173,7 +173,8 @@ panda_status pnd_int8_round(const struct pnd_context *ctx,
     at += round_up(out * in);
     job.row_scale = (float *)(void *)at;
     at += round_up(out * sizeof(float));
-    memcpy(at, columns, outliers * sizeof *columns);
+    if (outliers > 0)
+        memcpy(at, columns, outliers * sizeof *columns);
     job.outliers = (struct pnd_outliers){
         outliers, (const int32_t *)(const void *)at, NULL};
     at += round_up(outliers * sizeof *columns);

@@ -55,10 +55,16 @@ static size_t round_line(size_t count)
     return divide_up(count, 16) * 16;
 }
 
-struct pnd_linear_pieces pnd_linear_cut(const struct pnd_linear *layer,
-                                        size_t rows, uint32_t threads)
+struct pnd_linear_pieces pnd_linear_cut(const struct pnd_context *ctx,
+                                        const struct pnd_linear *layer,
+                                        size_t rows)
 {
-    const size_t enough = min_size(ENOUGH_PIECES, 4 * (size_t)threads);
+    const bool own_kernels =
+        ctx->kernels->providers_used == PANDA_PROVIDER_NONE;
+    const size_t enough =
+        own_kernels ? min_size(ENOUGH_PIECES,
+                               4 * (size_t)pnd_pool_get_threads(ctx->pool))
+                    : ENOUGH_PIECES;
     struct pnd_linear_pieces p;
     if (rows <= FEW_ROWS) {
         size_t row_bytes = pnd_dtype_get_row_bytes(layer->dtype, layer->in);
@@ -161,8 +167,7 @@ static void run_main(const struct pnd_context *ctx,
     struct linear_job job = {
         .kernels = ctx->kernels,
         .layer = layer,
-        .pieces = pnd_linear_cut(layer, rows,
-                                 pnd_pool_get_threads(ctx->pool)),
+        .pieces = pnd_linear_cut(ctx, layer, rows),
         .end = end,
         .rows = rows,
         .x = x,

@@ -16,11 +16,12 @@ struct pnd_linear_pieces {
     size_t row_count, column_count; /* of pieces */
 };
 
-/** Few and large pieces, since each reads its inputs and weights anew. They may
- *  depend on the threads, results do not: a value is summed in the same order
- *  in whichever piece it lies. */
-struct pnd_linear_pieces pnd_linear_cut(const struct pnd_linear *layer,
-                                        size_t rows, uint32_t threads);
+/** Few and large pieces, since each reads its inputs and weights anew. They
+ *  depend on the threads where own kernels compute: these sum a value in the
+ *  same order in whichever piece it lies. A provider's may not. */
+struct pnd_linear_pieces pnd_linear_cut(const struct pnd_context *ctx,
+                                        const struct pnd_linear *layer,
+                                        size_t rows);
 
 /* Layers of PND_I8, for the functions of linear.h. */
 size_t pnd_linear_i8_get_scratch(const struct pnd_context *ctx,
