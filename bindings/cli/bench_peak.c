@@ -115,7 +115,7 @@ static void int8_portable(const struct share *share)
     __attribute__((target(isa))) static void name(            \
         const struct share *share)                            \
     {                                                         \
-        type a = zero, b = zero;                              \
+        type a = (zero), b = (zero);                          \
         (void)share;                                          \
         __asm__ volatile("" : "+v"(a), "+v"(b));              \
         TWELVE(DECLARE_##name)                                \
