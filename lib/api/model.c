@@ -377,7 +377,7 @@ static panda_status report(const panda_model_options *o, double fraction)
 static panda_status read_clip_vocab(panda_model *model, const char *path)
 {
     const struct pnd_context *ctx = &model->context;
-    struct pnd_map map;
+    struct pnd_map map = {0};
     model->clip_path = pnd_strdup(&ctx->alloc, path);
     if (!model->clip_path)
         return pnd_fail_memory();

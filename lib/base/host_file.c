@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
-#define _DEFAULT_SOURCE /* MAP_ANONYMOUS under strict C11 */
+#define _GNU_SOURCE /* MAP_ANONYMOUS under strict C11 */
 #include "base/host_file.h"
 
 #include <string.h>
