@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "kernels/kernels.h"
+#include "nn/sizes.h"
 
 /* One piece is a block of queries of one head of one sequence. Its scores
  * [block, keys] stay in the cache between the two products. */
@@ -33,22 +34,12 @@ static uint32_t choose_block(const struct pnd_attention_shape *shape)
     return shape->queries < block ? shape->queries : block;
 }
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t round_line(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 /* Floats of a head's values, where they have to be made first. */
 static size_t count_values(const struct pnd_attention_shape *shape)
 {
     return shape->kv_dtype == PND_F32 || shape->queries == 1
                ? 0
-               : round_line((size_t)shape->keys * shape->head_dim);
+               : pnd_round_line((size_t)shape->keys * shape->head_dim);
 }
 
 /* [PND_GEMM_SCRATCH] [values] [scores], whole cache lines. At least what
@@ -56,11 +47,11 @@ static size_t count_values(const struct pnd_attention_shape *shape)
 static size_t worker_scratch(const struct pnd_attention_shape *shape)
 {
     size_t keys = shape->keys;
-    size_t most = min_size(shape->queries, MOST_QUERIES) * keys;
-    size_t least = min_size(shape->queries, LEAST_QUERIES) * keys;
+    size_t most = pnd_min_size(shape->queries, MOST_QUERIES) * keys;
+    size_t least = pnd_min_size(shape->queries, LEAST_QUERIES) * keys;
     size_t scores =
-        min_size(most, least < MOST_SCORES ? MOST_SCORES : least);
-    return PND_GEMM_SCRATCH + count_values(shape) + round_line(scores);
+        pnd_min_size(most, least < MOST_SCORES ? MOST_SCORES : least);
+    return PND_GEMM_SCRATCH + count_values(shape) + pnd_round_line(scores);
 }
 
 /* scores[rows, keys] = q k^T */

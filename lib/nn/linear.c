@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 #include "nn/linear_parts.h"
+#include "nn/sizes.h"
 
 /* Up to this many rows the weights are streamed and dotted with each row;
  * packing them into panels only pays for more. */
@@ -39,22 +40,6 @@ struct linear_job {
     float *scratch; /* of the workers */
 };
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Floats that keep what follows on its own cache lines. */
-static size_t round_line(size_t count)
-{
-    return divide_up(count, 16) * 16;
-}
-
 struct pnd_linear_pieces pnd_linear_cut(const struct pnd_context *ctx,
                                         const struct pnd_linear *layer,
                                         size_t rows)
@@ -62,31 +47,31 @@ struct pnd_linear_pieces pnd_linear_cut(const struct pnd_context *ctx,
     const bool own_kernels =
         ctx->kernels->providers_used == PANDA_PROVIDER_NONE;
     const size_t enough =
-        own_kernels ? min_size(ENOUGH_PIECES,
-                               4 * (size_t)pnd_pool_get_threads(ctx->pool))
+        own_kernels ? pnd_min_size(ENOUGH_PIECES,
+                                   4 * (size_t)pnd_pool_get_threads(ctx->pool))
                     : ENOUGH_PIECES;
     struct pnd_linear_pieces p;
     if (rows <= FEW_ROWS) {
         size_t row_bytes = pnd_dtype_get_row_bytes(layer->dtype, layer->in);
         p.rows = rows;
-        p.columns = divide_up(SLICE_BYTES, row_bytes + 1);
+        p.columns = pnd_divide_up(SLICE_BYTES, row_bytes + 1);
         if (p.columns > MOST_COLUMNS)
             p.columns = MOST_COLUMNS;
         p.columns = (p.columns + 3) & ~(size_t)3;
     } else {
-        p.rows = divide_up(rows, divide_up(rows, MOST_ROWS));
+        p.rows = pnd_divide_up(rows, pnd_divide_up(rows, MOST_ROWS));
         p.columns = MOST_COLUMNS;
     }
     for (;;) {
-        p.row_count = divide_up(rows, p.rows);
-        p.column_count = divide_up(layer->out, p.columns);
+        p.row_count = pnd_divide_up(rows, p.rows);
+        p.column_count = pnd_divide_up(layer->out, p.columns);
         if (rows <= FEW_ROWS || p.row_count * p.column_count >= enough ||
             p.rows * p.columns * layer->in < 2 * LEAST_WORK)
             return p;
         if (p.columns > LEAST_COLUMNS)
             p.columns /= 2;
         else if (p.rows >= 2 * LEAST_ROWS)
-            p.rows = divide_up(p.rows, 2);
+            p.rows = pnd_divide_up(p.rows, 2);
         else
             return p;
     }
@@ -138,8 +123,8 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     float *scratch = job->scratch + worker * WORKER_SCRATCH;
     size_t row = index % p->row_count * p->rows;
     size_t column = index / p->row_count * p->columns;
-    size_t rows = min_size(job->rows - row, p->rows);
-    size_t columns = min_size(layer->out - column, p->columns);
+    size_t rows = pnd_min_size(job->rows - row, p->rows);
+    size_t columns = pnd_min_size(layer->out - column, p->columns);
     const char *weight =
         (const char *)layer->weight +
         column * pnd_dtype_get_row_bytes(layer->dtype, layer->in);
@@ -184,7 +169,7 @@ size_t pnd_linear_get_scratch(const struct pnd_context *ctx,
 {
     if (layer->dtype == PND_I8)
         return pnd_linear_i8_get_scratch(ctx, layer, rows);
-    size_t t = layer->side ? round_line(rows * layer->side->rank) : 0;
+    size_t t = layer->side ? pnd_round_line(rows * layer->side->rank) : 0;
     return t + pnd_pool_get_threads(ctx->pool) * WORKER_SCRATCH;
 }
 
@@ -205,7 +190,7 @@ void pnd_linear_run_end(const struct pnd_context *ctx,
         return;
     }
     float *t = scratch;
-    scratch += round_line(rows * side->rank);
+    scratch += pnd_round_line(rows * side->rank);
     struct pnd_linear down = {
         .dtype = PND_F32, .in = layer->in, .out = side->rank,
         .weight = side->a,

@@ -4,6 +4,7 @@
 
 #include "kernels/kernels.h"
 #include "nn/linear_parts.h"
+#include "nn/sizes.h"
 
 /* Layers of int8 weights: the activations are rounded to int8 first, row by
  * row in groups, but for the outliers, which are multiplied as floats. */
@@ -30,17 +31,6 @@ struct i8_job {
     float *scratch;  /* of the workers */
 };
 
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Floats that keep what follows on its own cache lines. */
-static size_t round_line(size_t count)
-{
-    return (count + 15) / 16 * 16;
-}
-
 /* As pnd_i8_kernels.round, with zeros in the columns of outliers, whose values
  * go to `outliers`. */
 static void round_row(const struct i8_job *job, const float *x, int8_t *codes,
@@ -54,7 +44,7 @@ static void round_row(const struct i8_job *job, const float *x, int8_t *codes,
         return;
     }
     for (size_t i = 0; i < in; i += PND_I8_GROUP) {
-        const size_t count = min_size(in - i, PND_I8_GROUP);
+        const size_t count = pnd_min_size(in - i, PND_I8_GROUP);
         float group[PND_I8_GROUP];
         memcpy(group, x + i, count * sizeof *group);
         for (; next < o->count && (size_t)o->columns[next] < i + count;
@@ -70,7 +60,7 @@ static void round_rows(void *context, uint32_t index, uint32_t worker)
 {
     const struct i8_job *job = context;
     const size_t in = job->layer->in, first = index * job->few;
-    const size_t end = first + min_size(job->rows - first, job->few);
+    const size_t end = first + pnd_min_size(job->rows - first, job->few);
     (void)worker;
     for (size_t r = first; r < end; r++)
         round_row(job, job->x + r * in, job->codes + r * in,
@@ -110,8 +100,8 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     float *scratch = job->scratch + worker * WORKER_SCRATCH;
     const size_t row = index % p->row_count * p->rows;
     const size_t column = index / p->row_count * p->columns;
-    const size_t rows = min_size(job->rows - row, p->rows);
-    const size_t columns = min_size(layer->out - column, p->columns);
+    const size_t rows = pnd_min_size(job->rows - row, p->rows);
+    const size_t columns = pnd_min_size(layer->out - column, p->columns);
     float *y = job->y + row * layer->out + column;
 
     start_piece(job, row, rows, column, columns, y, scratch);
@@ -128,8 +118,9 @@ size_t pnd_linear_i8_get_scratch(const struct pnd_context *ctx,
                                  const struct pnd_linear *layer, size_t rows)
 {
     const size_t groups = pnd_i8_count_groups(layer->in);
-    return round_line((rows * layer->in + 3) / 4) + round_line(rows * groups) +
-           round_line(rows * layer->outliers.count) +
+    return pnd_round_line((rows * layer->in + 3) / 4) +
+           pnd_round_line(rows * groups) +
+           pnd_round_line(rows * layer->outliers.count) +
            pnd_pool_get_threads(ctx->pool) * WORKER_SCRATCH;
 }
 
@@ -150,9 +141,9 @@ void pnd_linear_i8_run(const struct pnd_context *ctx,
         .y = y,
         .codes = (int8_t *)scratch,
     };
-    job.scales = scratch + round_line((rows * layer->in + 3) / 4);
-    job.outliers = job.scales + round_line(rows * job.groups);
-    job.scratch = job.outliers + round_line(rows * layer->outliers.count);
+    job.scales = scratch + pnd_round_line((rows * layer->in + 3) / 4);
+    job.outliers = job.scales + pnd_round_line(rows * job.groups);
+    job.scratch = job.outliers + pnd_round_line(rows * layer->outliers.count);
     pnd_pool_run(ctx->pool, round_rows, &job,
                  (uint32_t)((rows + job.few - 1) / job.few));
     pnd_pool_run(ctx->pool, run_piece, &job,

@@ -3,6 +3,7 @@
 #include "nn/linear_q8.h"
 
 #include "kernels/kernels.h"
+#include "nn/sizes.h"
 
 /* Up to this many rows a piece is a slice of weights that is worth a thread's
  * while and stays in the level-two cache for the next rows; with more rows it
@@ -15,7 +16,6 @@
 /* Rows that are rounded in one piece. */
 #define ROUND_ELEMENTS (32 * 1024)
 
-#define LINE_FLOATS (PND_ALIGN / sizeof(float))
 
 /* Scratch: [rounded rows] [x A^T of each side path] then for each worker
  * [PND_GEMM_SCRATCH] [a row of a side product, MOST_COLUMNS]. */
@@ -33,25 +33,10 @@ struct q8_job {
     float *scratch;               /* of the workers */
 };
 
-static size_t divide_up(size_t a, size_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static size_t min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t round_line(size_t floats)
-{
-    return divide_up(floats, LINE_FLOATS) * LINE_FLOATS;
-}
-
 static size_t count_rounded(size_t in, size_t rows)
 {
-    return round_line(rows * pnd_q8_count_blocks(in) *
-                      (sizeof(struct pnd_q8_block) / sizeof(float)));
+    return pnd_round_line(rows * pnd_q8_count_blocks(in) *
+                          (sizeof(struct pnd_q8_block) / sizeof(float)));
 }
 
 static size_t choose_columns(const struct pnd_linear *layer, size_t rows)
@@ -60,16 +45,17 @@ static size_t choose_columns(const struct pnd_linear *layer, size_t rows)
         return MANY_ROWS_COLUMNS;
     const size_t columns =
         SLICE_BYTES / pnd_dtype_get_row_bytes(layer->dtype, layer->in);
-    return columns < 16 ? 16 : min_size(columns & ~(size_t)15, MOST_COLUMNS);
+    return columns < 16 ? 16
+                        : pnd_min_size(columns & ~(size_t)15, MOST_COLUMNS);
 }
 
 static void round_rows(void *context, uint32_t index, uint32_t worker)
 {
     const struct q8_job *job = context;
     const size_t in = job->group->layers[0]->in;
-    const size_t piece = divide_up(ROUND_ELEMENTS, in);
+    const size_t piece = pnd_divide_up(ROUND_ELEMENTS, in);
     const size_t first = index * piece;
-    const size_t end = min_size(first + piece, job->rows);
+    const size_t end = pnd_min_size(first + piece, job->rows);
     (void)worker;
     for (size_t r = first; r < end; r++)
         job->kernels->q8.round(in, job->x + r * in,
@@ -98,7 +84,7 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
         i--;
     const struct pnd_linear *layer = job->group->layers[i];
     const size_t column = (index - job->first[i]) * job->columns[i];
-    const size_t columns = min_size(layer->out - column, job->columns[i]);
+    const size_t columns = pnd_min_size(layer->out - column, job->columns[i]);
     const size_t row_bytes = pnd_dtype_get_row_bytes(layer->dtype, layer->in);
     float *scratch = job->scratch + (size_t)worker * WORKER_SCRATCH;
     float *y = job->group->y[i] + column;
@@ -133,7 +119,7 @@ static void run_side(const struct pnd_context *ctx,
 size_t pnd_linear_q8_get_scratch(const struct pnd_context *ctx, size_t in,
                                  size_t rank, size_t rows)
 {
-    return count_rounded(in, rows) + 4 * round_line(rows * rank) +
+    return count_rounded(in, rows) + 4 * pnd_round_line(rows * rank) +
            pnd_pool_get_threads(ctx->pool) * WORKER_SCRATCH;
 }
 
@@ -151,20 +137,21 @@ void pnd_linear_q8_run(const struct pnd_context *ctx,
     job.scratch = t;
     for (uint32_t i = 0; i < group->count; i++) {
         const struct pnd_low_rank *side = group->layers[i]->side;
-        job.scratch += side ? round_line(rows * side->rank) : 0;
+        job.scratch += side ? pnd_round_line(rows * side->rank) : 0;
     }
     for (uint32_t i = 0; i < group->count; i++) {
         const struct pnd_linear *layer = group->layers[i];
         if (layer->side) {
             run_side(ctx, layer, rows, x, t, job.scratch);
             job.sides[i] = t;
-            t += round_line(rows * layer->side->rank);
+            t += pnd_round_line(rows * layer->side->rank);
         }
         job.columns[i] = choose_columns(layer, rows);
         job.first[i] = pieces;
-        pieces += (uint32_t)divide_up(layer->out, job.columns[i]);
+        pieces += (uint32_t)pnd_divide_up(layer->out, job.columns[i]);
     }
+    const size_t each = pnd_divide_up(ROUND_ELEMENTS, in);
     pnd_pool_run(ctx->pool, round_rows, &job,
-                 (uint32_t)divide_up(rows, divide_up(ROUND_ELEMENTS, in)));
+                 (uint32_t)pnd_divide_up(rows, each));
     pnd_pool_run(ctx->pool, run_piece, &job, pieces);
 }
