@@ -240,7 +240,7 @@ void pnd_search_whole_scales(const struct pnd_piece *piece, uint32_t size,
                              const struct pnd_code_set *set, int32_t least,
                              struct pnd_whole_scales *out)
 {
-    float scales[MOST_GROUPS], whole[MOST_GROUPS], peak = 0;
+    float scales[MOST_GROUPS] = {0}, whole[MOST_GROUPS], peak = 0;
     const uint32_t groups = PND_SUPER_BLOCK / size;
     find_scales(piece, size, set, scales);
     for (uint32_t i = 0; i < groups; i++) {
@@ -475,7 +475,7 @@ void pnd_search_whole_offsets(const struct pnd_piece *piece, uint32_t size,
                               uint32_t top, uint32_t most,
                               struct pnd_whole_offsets *out)
 {
-    float scales[MOST_GROUPS], offsets[MOST_GROUPS];
+    float scales[MOST_GROUPS] = {0}, offsets[MOST_GROUPS] = {0};
     float real_scales[MOST_GROUPS], real_offsets[MOST_GROUPS];
     const uint32_t groups = PND_SUPER_BLOCK / size;
     float d = 0, dmin = 0;

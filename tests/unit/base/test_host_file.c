@@ -13,7 +13,7 @@ static const struct pnd_host_file named[] = {
     {.name = "vicuna/config.json"},
     {.name = "memory://a.gguf"},
     {.name = "plain"},
-    {.name = "/root/x"},
+    {.name = "/models/x"},
 };
 
 static int find(const char *path)
@@ -33,7 +33,7 @@ START_TEST(names_stand_for_paths)
     ck_assert_int_eq(find("plain"), 2);
     ck_assert_int_eq(find("./plain"), 2);
     ck_assert_int_eq(find("../plain"), -1);
-    ck_assert_int_eq(find("/root/./x"), 3);
+    ck_assert_int_eq(find("/models/./x"), 3);
     ck_assert_int_eq(find(""), -1);
     ck_assert(pnd_host_file_has_folder(named, 4, "vicuna"));
     ck_assert(pnd_host_file_has_folder(named, 4, "vicuna/."));
