@@ -3,6 +3,7 @@
 #ifndef PND_TEXT_BPE_H
 #define PND_TEXT_BPE_H
 
+#include "text/normal_form.h"
 #include "text/pre_split.h"
 #include "text/rank_merge.h"
 
@@ -21,6 +22,7 @@ struct pnd_bpe {
     struct pnd_vocabulary vocabulary; /* indexed */
     struct pnd_merges merges;
     bool byte_level; /* else pieces spell text */
+    enum pnd_normal_form form; /* that text is brought into */
     bool ignore_merges; /* a word that is a piece is not taken apart */
     /* Byte-level: */
     struct pnd_splitter splitter;

@@ -22,6 +22,16 @@ uint32_t pnd_char_decode(const uint8_t *text, size_t *length)
            (text[3] & 0x3fu);
 }
 
+size_t pnd_char_encode(uint32_t code, uint8_t out[4])
+{
+    static const uint8_t leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t length = code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (size_t i = length - 1; i > 0; i--, code >>= 6)
+        out[i] = (uint8_t)(0x80 | (code & 0x3f));
+    out[0] = (uint8_t)(leads[length] | code);
+    return length;
+}
+
 uint32_t pnd_char_classify(uint32_t code)
 {
     if (code - 'a' < 26)

@@ -34,6 +34,9 @@ extern const uint32_t pnd_char_run_count;
 /** Code point at the front of well-formed UTF-8 and its bytes. */
 uint32_t pnd_char_decode(const uint8_t *text, size_t *length);
 
+/** The way back; returns the bytes. */
+size_t pnd_char_encode(uint32_t code, uint8_t out[4]);
+
 /** Kind of a code point. */
 uint32_t pnd_char_classify(uint32_t code);
 

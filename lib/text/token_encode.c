@@ -127,10 +127,22 @@ static panda_status take_stretch(void *user, const uint8_t *text, size_t size,
                                  bool first, const struct pnd_piece *token)
 {
     const struct bpe_encoder *e = user;
+    const enum pnd_normal_form form = e->t->bpe.form;
+    struct pnd_buffer formed;
+    panda_status status = PANDA_OK;
     if (token)
         return take_late_stretch(user, text, size, first, token);
-    return pnd_added_split(&e->t->late, e->parse_special, text, size, first,
-                           take_late_stretch, user);
+    pnd_buffer_init(&formed, e->ids->alloc);
+    if (!pnd_normal_is_plain(form, text, size)) {
+        PND_TRY(pnd_normal_append(form, text, size, &formed));
+        text = formed.data;
+        size = formed.size;
+    }
+    PND_TRY(pnd_added_split(&e->t->late, e->parse_special, text, size, first,
+                            take_late_stretch, user));
+out:
+    pnd_buffer_free(&formed);
+    return status;
 }
 
 /* The text with U+FFFD for what is not UTF-8, as the decoders do it whose

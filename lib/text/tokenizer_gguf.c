@@ -316,12 +316,28 @@ out:
     return status;
 }
 
+/* What HF's file does to text before it is split; only bundles say it. */
+static panda_status read_form(struct pnd_bpe *b, const struct lists *l)
+{
+    const struct pnd_gguf_value *value =
+        pnd_gguf_find(l->gguf, OWN("normal_form"));
+    struct pnd_gguf_string name;
+    if (!value)
+        return PANDA_OK;
+    if (!value->is_array && pnd_gguf_get_string(value, 0, &name))
+        b->form = pnd_normal_find_name(name.bytes, name.length);
+    return b->form != PND_NORMAL_NONE
+        ? PANDA_OK
+        : fail_key(l->gguf, OWN("normal_form"), "\"NFC\" or \"NFD\"");
+}
+
 static panda_status read_gpt2(struct pnd_bpe *b, const struct pnd_context *ctx,
                               const struct lists *l)
 {
     panda_status status;
     b->byte_level = true;
     PND_TRY(read_pre(b, ctx, l));
+    PND_TRY(read_form(b, l));
     PND_TRY(read_flag(&b->add_prefix_space, l, KEY("add_space_prefix")));
     PND_TRY(read_pieces(b, l, KEY("merges")));
 out:
@@ -338,6 +354,7 @@ static panda_status read_metaspace(struct pnd_bpe *b, const struct lists *l)
                                   PND_BPE_PREFIX_NEVER,
                                   PND_BPE_PREFIX_FIRST));
     b->prefix = (enum pnd_bpe_prefix)prefix;
+    PND_TRY(read_form(b, l));
     PND_TRY(read_flag(&b->byte_fallback, l, OWN("byte_fallback")));
     PND_TRY(read_flag(&b->fuse_unk, l, OWN("fuse_unk")));
     PND_TRY(read_flag(&b->ignore_merges, l, OWN("ignore_merges")));

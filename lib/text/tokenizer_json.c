@@ -256,8 +256,34 @@ static panda_status read_unk(struct pnd_vocabulary *v,
         : fail_at(path, unk, "\"unk_token\" is not in the vocabulary");
 }
 
+/* Tokens that are looked for in text of a normal form are spelled in it. */
+static panda_status check_late(const struct pnd_bpe *b, const char *path)
+{
+    const struct pnd_vocabulary *v = &b->vocabulary;
+    struct pnd_buffer formed;
+    panda_status status = PANDA_OK;
+    pnd_buffer_init(&formed, v->alloc);
+    for (uint32_t id = 0; id < v->count; id++) {
+        const struct pnd_piece *piece = pnd_vocabulary_get(v, id);
+        if (!(piece->flags & PND_PIECE_LATE) ||
+            pnd_normal_is_plain(b->form, piece->text, piece->length))
+            continue;
+        formed.size = 0;
+        PND_TRY(pnd_normal_append(b->form, piece->text, piece->length,
+                                  &formed));
+        if (formed.size != piece->length ||
+            memcmp(formed.data, piece->text, formed.size) != 0)
+            PND_TRY(pnd_fail(PANDA_E_UNSUPPORTED,
+                             "%s: the added token %u is to be found in text "
+                             "that is %s, expected a spelling that is", path,
+                             id, pnd_normal_get_name(b->form)));
+    }
+out:
+    pnd_buffer_free(&formed);
+    return status;
+}
+
 static panda_status read_all(struct pnd_bpe *out,
-                             const struct pnd_context *ctx,
                              const struct pnd_json_value *root,
                              const char *path)
 {
@@ -267,8 +293,9 @@ static panda_status read_all(struct pnd_bpe *out,
     out->ignore_merges = get_flag(model, "ignore_merges");
     out->byte_fallback = get_flag(model, "byte_fallback");
     out->fuse_unk = get_flag(model, "fuse_unk");
-    PND_TRY(pnd_tokenizer_steps_read(out, ctx, root, path));
+    PND_TRY(pnd_tokenizer_steps_read(out, root, path));
     PND_TRY(read_pieces(&out->vocabulary, root, model, path));
+    PND_TRY(check_late(out, path));
     PND_TRY(read_unk(&out->vocabulary, model, path));
     PND_TRY(read_merges(out, model, path));
 out:
@@ -285,7 +312,7 @@ panda_status pnd_tokenizer_json_parse(struct pnd_bpe *out,
     panda_status status = pnd_json_parse(&json, &ctx->alloc, text, size, path);
     if (status < 0)
         return status;
-    status = read_all(out, ctx, pnd_json_get_root(json), path);
+    status = read_all(out, pnd_json_get_root(json), path);
     pnd_json_free(json);
     if (status < 0)
         pnd_bpe_free(out);

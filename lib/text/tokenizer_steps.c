@@ -9,7 +9,6 @@
 
 struct reader {
     struct pnd_bpe *out;
-    const struct pnd_context *ctx;
     const char *path;
     bool has_prepend, has_replace; /* normalizers */
     bool has_metaspace;
@@ -74,10 +73,9 @@ static panda_status take_normalizer(struct reader *r,
                                     const struct pnd_json_value *step)
 {
     const char *type = get_string(step, "type");
-    if (strcmp(type, "NFC") == 0) {
-        pnd_log(r->ctx, PANDA_LOG_WARN,
-                "%s: text is not brought into normal form C, the vocabulary "
-                "expects it to be", r->path);
+    enum pnd_normal_form form = pnd_normal_find_name(type, strlen(type));
+    if (form != PND_NORMAL_NONE) { /* the last of several decides */
+        r->out->form = form;
         return PANDA_OK;
     }
     if (strcmp(type, "Prepend") == 0 && !r->has_replace &&
@@ -180,11 +178,10 @@ static panda_status take_pre_tokenizer(struct reader *r,
 }
 
 panda_status pnd_tokenizer_steps_read(struct pnd_bpe *out,
-                                      const struct pnd_context *ctx,
                                       const struct pnd_json_value *root,
                                       const char *path)
 {
-    struct reader r = {.out = out, .ctx = ctx, .path = path};
+    struct reader r = {.out = out, .path = path};
     panda_status status;
     PND_TRY(read_steps(&r, "normalizer", pnd_json_find(root, "normalizer"),
                        "normalizers", take_normalizer));

@@ -3,15 +3,14 @@
 #ifndef PND_TEXT_TOKENIZER_STEPS_H
 #define PND_TEXT_TOKENIZER_STEPS_H
 
-#include "base/context.h"
 #include "format/json.h"
 #include "text/bpe.h"
 
 /** Read what a `tokenizer.json` does to text before merging, its "normalizer"
- *  and "pre_tokenizer": sets `byte_level`, `splitter`, `add_prefix_space` and
- *  `prefix`. PANDA_E_UNSUPPORTED names what is not known. */
+ *  and "pre_tokenizer": sets `byte_level`, `form`, `splitter`,
+ *  `add_prefix_space` and `prefix`. PANDA_E_UNSUPPORTED names what is not
+ *  known. */
 panda_status pnd_tokenizer_steps_read(struct pnd_bpe *out,
-                                      const struct pnd_context *ctx,
                                       const struct pnd_json_value *root,
                                       const char *path);
 

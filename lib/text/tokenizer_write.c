@@ -154,10 +154,19 @@ out:
     return status;
 }
 
+static panda_status put_form(struct pnd_gguf_writer *w,
+                             const struct pnd_bpe *b)
+{
+    const char *name = pnd_normal_get_name(b->form);
+    return name ? pnd_gguf_put_text(w, OWN("normal_form"), name) : PANDA_OK;
+}
+
 static panda_status put_byte_level(struct pnd_gguf_writer *w,
-                                   const struct pnd_bpe *b)
+                                   const struct pnd_bpe *b, bool own)
 {
     panda_status status;
+    if (own)
+        PND_TRY(put_form(w, b));
     if (b->vocabulary.skips_bos)
         PND_TRY(pnd_gguf_put_bool(w, KEY("add_bos_token"), false));
     if (b->add_prefix_space)
@@ -175,6 +184,7 @@ static panda_status put_metaspace(struct pnd_gguf_writer *w,
                               b->prefix != PND_BPE_PREFIX_NEVER));
     if (!own)
         goto out;
+    PND_TRY(put_form(w, b));
     PND_TRY(pnd_gguf_put_u32(w, OWN("prefix"), (uint32_t)b->prefix));
     PND_TRY(pnd_gguf_put_bool(w, OWN("byte_fallback"), b->byte_fallback));
     PND_TRY(pnd_gguf_put_bool(w, OWN("fuse_unk"), b->fuse_unk));
@@ -209,7 +219,7 @@ panda_status pnd_tokenizer_write(const struct pnd_tokenizer *t,
     if (!is_bpe)
         PND_TRY(put_sentencepiece(w, &t->model, own));
     else if (byte_level)
-        PND_TRY(put_byte_level(w, &t->bpe));
+        PND_TRY(put_byte_level(w, &t->bpe, own));
     else
         PND_TRY(put_metaspace(w, &t->bpe, own));
 out:

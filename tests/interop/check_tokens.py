@@ -14,7 +14,8 @@ import time
 
 import gguf
 import sentencepiece
-from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import (AddedToken, Tokenizer, models, normalizers,
+                        pre_tokenizers, trainers)
 
 import models as files
 import panda
@@ -95,14 +96,15 @@ def check_smollm2(library, folder, texts):
     return wrong
 
 
-def check_long_runs(name, model):
-    """A long run of one character must not take quadratic time."""
+def check_long_runs(name, model, units=("a", " ", "é", "1", "=")):
+    """A long run of one unit must not take quadratic time."""
     slowest = 0
-    for character in ("a", " ", "é", "1", "="):
+    for unit in units:
+        text = unit * ((1 << 20) // len(unit.encode()))
         start = time.process_time()
-        model.tokenize(character * (1 << 20))
+        model.tokenize(text)
         slowest = max(slowest, time.process_time() - start)
-    print(f"{name}: a run of 1 Mi characters in at most {slowest:.2f} s")
+    print(f"{name}: a run of 1 MiB in at most {slowest:.2f} s")
     return int(slowest > 1)
 
 
@@ -161,6 +163,24 @@ def check_way(library, folder, way, texts):
     return wrong
 
 
+def check_normal_forms(library, folder, texts):
+    """Text that a tokenizer.json has brought into a normal form, as Qwen2's."""
+    wrong = 0
+    marked = strings.make_marked()
+    for form in ("NFC", "NFD"):
+        hf = train_bpe("qwen2", texts[:600] + marked[::50])
+        hf.normalizer = getattr(normalizers, form)()
+        path = folder / f"qwen2-{form}.json"
+        hf.save(str(path))
+        ours = library.open(tokenizer=path)
+        wrong += compare_bpe(f"qwen2 with {form}", ours, hf, None,
+                             texts + marked)
+        wrong += check_long_runs(f"qwen2 with {form}", ours,
+                                 ("\u0301\u0323", "\u1100\u1161", "\uac01"))
+        ours.close()
+    return wrong
+
+
 def train_sentencepiece(texts):
     """A model file with LLaMA's settings."""
     lines = [line for text in texts for line in text.split("\n")
@@ -214,5 +234,6 @@ def check(library, folder):
     wrong = check_smollm2(library, folder, texts)
     for way in WAYS:
         wrong += check_way(library, folder, way, texts)
+    wrong += check_normal_forms(library, folder, texts)
     wrong += check_sentencepiece(library, folder, texts)
     return wrong == 0

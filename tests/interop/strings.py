@@ -3,6 +3,7 @@
 """Texts that tokenisers must agree on: of many languages and scripts, code,
 emoji, control characters, odd spaces, long runs; the same in every run."""
 import random
+import unicodedata
 
 from prompts import PROMPTS, TEXT
 
@@ -77,6 +78,33 @@ def make_strings(count=2500):
         strings.append("".join(make_piece(source)
                                for _ in range(source.randint(1, 8))))
     return strings
+
+
+MARKED = [
+    "Tie\u0302\u0301ng Vie\u0323\u0302t, nu\u031bo\u031b\u0301c", "Tiếng Việt",
+    "Ngôn ngữ của người Việt, ẩn nấp; đường phố Hà Nội", "cafe\u0301",
+    "\u1112\u1161\u11ab\u1100\u1173\u11af \uac00\u11a8 \ud7a3\u11c2",
+    "\u1100\u0301\u1161 \u1100\u1100\u1161\u1161 \u1176\u11c3",
+    "\u0301\u0323 \u0345\u0301 s\u0323\u0307 \u0344 \u212b \u2126 \uf900",
+]
+
+
+def make_marked(count=5000):
+    """Texts that Unicode's normal forms change: first every character once."""
+    source = random.Random(20230526)
+    codes = [c for c in range(1, 0x110000) if not 0xd800 <= c < 0xe000]
+    texts = MARKED + ["".join(f"a{chr(c)}" for c in codes[i:i + 1024])
+                      for i in range(0, len(codes), 1024)]
+    apart = [chr(c) for c in codes
+             if unicodedata.normalize("NFD", chr(c)) != chr(c)]
+    marks = [chr(c) for c in codes if unicodedata.combining(chr(c))]
+    kinds = [apart, marks, [chr(c) for c in range(0x1100, 0x1200)],
+             [chr(c) for c in range(0xac00, 0xd7a4)], "aeiouđAEIOU\u0302\u0323"
+             "\u0309\u031b\u0306\u0301", list("".join(SENTENCES))]
+    while len(texts) < count:
+        texts.append("".join(source.choice(source.choice(kinds))
+                             for _ in range(source.randint(2, 12))))
+    return texts
 
 
 def make_bytes(count=300):

@@ -286,6 +286,49 @@ START_TEST(pieces_may_spell_text_with_visible_spaces)
 }
 END_TEST
 
+#define FORMED(normalizer, added)                                             \
+    "{\"added_tokens\":[" added "],\"normalizer\":" normalizer                 \
+    ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"  \
+    "\"model\":{\"vocab\":{\"e\":0,\"\xc3\x83\":1,\"\xc2\xa9\":2,"             \
+    "\"\xc3\x8c\":3,\"\xc4\xa3\":4}}}"
+#define FORM(name) "{\"type\":\"" name "\"}"
+#define FORMS(first, second)                                                  \
+    "{\"type\":\"Sequence\",\"normalizers\":[" FORM(first) "," FORM(second)    \
+    "]}"
+#define DECOMPOSED "e\xcc\x81"
+#define COMPOSED "\xc3\xa9"
+
+/* Between added tokens; those that are looked for before see the text as it
+ * is. */
+START_TEST(text_is_brought_into_a_normal_form)
+{
+    static const char nfc[] = FORMED(FORM("NFC"), ""),
+                      nfd[] = FORMED(FORM("NFD"), ""),
+                      both[] = FORMED(FORMS("NFD", "NFC"), "");
+    static const char early[] =
+        FORMED(FORM("NFC"), SPECIAL("5", DECOMPOSED));
+    static const char late[] = FORMED(
+        FORM("NFC"), "{\"id\":5,\"content\":\"" COMPOSED
+        "\",\"normalized\":true}");
+    static const char never[] = FORMED(
+        FORM("NFC"), "{\"id\":5,\"content\":\"" DECOMPOSED
+        "\",\"normalized\":true}");
+    ck_assert_str_eq(encode_small(nfc, DECOMPOSED "e", 0), " 1 2 0");
+    ck_assert_str_eq(encode_small(nfc, COMPOSED, 0), " 1 2");
+    ck_assert_str_eq(encode_small(both, DECOMPOSED, 0), " 1 2");
+    ck_assert_str_eq(encode_small(nfd, COMPOSED, 0), " 0 3 4");
+    ck_assert_str_eq(encode_small(early, DECOMPOSED COMPOSED,
+                                  PANDA_TOKENIZE_PARSE_SPECIAL), " 5 1 2");
+    ck_assert_str_eq(encode_small(late, DECOMPOSED COMPOSED, 0), " 5 5");
+    struct pnd_tokenizer *t;
+    ck_assert_fails(pnd_tokenizer_open(
+                        &t, test_context(),
+                        test_write_temp(".json", never, sizeof never - 1),
+                        NULL), PANDA_E_UNSUPPORTED,
+                    "added token 5 is to be found in text that is NFC");
+}
+END_TEST
+
 START_TEST(names_come_from_the_files_beside)
 {
     struct folder folder = folder_make();
@@ -472,6 +515,7 @@ int main(void)
     tcase_add_test(tests, merges_go_by_rank);
     tcase_add_test(tests, special_tokens_are_not_made_of_plain_text);
     tcase_add_test(tests, pieces_may_spell_text_with_visible_spaces);
+    tcase_add_test(tests, text_is_brought_into_a_normal_form);
     tcase_add_test(tests, names_come_from_the_files_beside);
     tcase_add_test(tests, wrong_files_are_refused);
     tcase_add_test(tests, lack_of_memory_is_reported);

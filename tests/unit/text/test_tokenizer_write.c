@@ -18,6 +18,7 @@ static const char *const texts[] = {
     "\xff\xfe broken \xc3",
     "the the\n\nthe ### Human: <Img></Img> don't",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    "cafe\xcc\x81 caf\xc3\xa9",
 };
 
 static struct pnd_buffer file; /* of the vocabulary read again */
@@ -112,10 +113,11 @@ END_TEST
 /* The golden vocabulary with GPT-2's way to split text. */
 static const char *write_byte_level(void)
 {
-    static const char hole[] = "\"pre_tokenizer\":null";
+    static const char hole[] =
+        "\"normalizer\":null,\"pre_tokenizer\":null";
     static const char step[] =
         "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
-        "\"use_regex\":true}";
+        "\"use_regex\":true},\"normalizer\":{\"type\":\"NFC\"}";
     struct pnd_map map;
     struct pnd_buffer text;
     ck_assert_ok(pnd_map_open(&map, NULL, test_golden("bpe.json")));
@@ -146,6 +148,7 @@ START_TEST(metaspace)
         "{\"added_tokens\": [{\"id\": 1, \"content\": \"</s>\", \"special\": "
         "true, \"normalized\": false}],"
         "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": ["
+        "{\"type\": \"NFD\"},"
         "{\"type\": \"Prepend\", \"prepend\": \"\xe2\x96\x81\"},"
         "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"},"
         "\"content\": \"\xe2\x96\x81\"}]}, \"pre_tokenizer\": null,"
