@@ -272,6 +272,14 @@ static void print_sources(const panda_model *model, bool json)
         free(lists[i]);
 }
 
+static void print_json_vocabulary(const panda_model_info *i)
+{
+    printf("\"tokenizer\": {\"bos\": %d, \"eos\": %d, \"adds_bos\": %s, "
+           "\"adds_eos\": %s}", i->bos_token, i->eos_token,
+           i->tokenize_flags & PANDA_TOKENIZE_BOS ? "true" : "false",
+           i->tokenize_flags & PANDA_TOKENIZE_EOS ? "true" : "false");
+}
+
 static void print_json(const panda_model *model, const panda_model_info *i,
                        const panda_cpu_features *cpu, uint32_t missing)
 {
@@ -293,7 +301,9 @@ static void print_json(const panda_model *model, const panda_model_info *i,
            i->hidden_dim, i->layers, i->heads, i->kv_heads, i->vocab_size,
            i->context_length);
     print_json_float(i->rope_base);
-    printf("}, \"lora\": {\"rank\": %u, \"alpha\": ", i->lora_rank);
+    printf("}, ");
+    print_json_vocabulary(i);
+    printf(", \"lora\": {\"rank\": %u, \"alpha\": ", i->lora_rank);
     print_json_float(i->lora_alpha);
     printf(", \"merged\": %s}, \"formats\": {",
            i->lora_merged ? "true" : "false");
@@ -344,6 +354,20 @@ static void print_lora(const panda_model_info *i)
     printf("\n");
 }
 
+static void print_end(const char *name, panda_token token, bool is_added)
+{
+    if (token >= 0)
+        printf(", %s %d%s", name, token, is_added ? " (added)" : "");
+}
+
+static void print_vocabulary(const panda_model_info *i)
+{
+    printf("vocabulary: %u pieces", i->vocab_size);
+    print_end("BOS", i->bos_token, i->tokenize_flags & PANDA_TOKENIZE_BOS);
+    print_end("EOS", i->eos_token, i->tokenize_flags & PANDA_TOKENIZE_EOS);
+    printf("\n");
+}
+
 static void print_text(const panda_model *model, const panda_model_info *i,
                        const panda_cpu_features *cpu, uint32_t missing)
 {
@@ -358,7 +382,7 @@ static void print_text(const panda_model *model, const panda_model_info *i,
                i->heads, i->kv_heads, i->context_length);
     print_lora(i);
     if (i->parts & PANDA_PART_TOKENIZER)
-        printf("vocabulary: %u pieces\n", i->vocab_size);
+        print_vocabulary(i);
     print_sources(model, false);
     printf("memory: %.1f MB mapped, %.1f MB on the heap\n",
            (double)i->mapped_bytes / 1e6, (double)i->heap_bytes / 1e6);

@@ -18,7 +18,8 @@ static const char help[] =
     "  --decoder DIR_OR_FILE     folder with a tokenizer.model or\n"
     "                            tokenizer.json, that file, or a GGUF\n"
     "  --text S | --file F       the text; F holds UTF-8\n"
-    "  --bos                     begin with the BOS token\n"
+    "  --bos, --eos              begin with the BOS, end with the EOS token\n"
+    "  --ends                    both as far as the vocabulary's files say\n"
     "  --parse-special           \"</s>\" and the like become special tokens\n"
     "  --json                    {\"tokens\": [...]}\n"
     "\n"
@@ -29,12 +30,14 @@ struct tokenize_args {
     struct model_args model;
     const char *text, *file;
     uint32_t flags;
+    bool ends; /* more flags, from the model */
     bool json;
 };
 
 static int parse(struct tokenize_args *args, int argc, char **argv)
 {
-    enum { OPT_TEXT = OPT_OWN, OPT_FILE, OPT_BOS, OPT_SPECIAL, OPT_JSON };
+    enum { OPT_TEXT = OPT_OWN, OPT_FILE, OPT_BOS, OPT_EOS, OPT_ENDS,
+           OPT_SPECIAL, OPT_JSON };
     static const struct option options[] = {
         {"model", required_argument, NULL, OPT_TOKENIZER},
         {"decoder", required_argument, NULL, OPT_DECODER},
@@ -44,6 +47,8 @@ static int parse(struct tokenize_args *args, int argc, char **argv)
         {"text", required_argument, NULL, OPT_TEXT},
         {"file", required_argument, NULL, OPT_FILE},
         {"bos", no_argument, NULL, OPT_BOS},
+        {"eos", no_argument, NULL, OPT_EOS},
+        {"ends", no_argument, NULL, OPT_ENDS},
         {"parse-special", no_argument, NULL, OPT_SPECIAL},
         {"json", no_argument, NULL, OPT_JSON},
         {0},
@@ -62,6 +67,12 @@ static int parse(struct tokenize_args *args, int argc, char **argv)
             break;
         case OPT_BOS:
             args->flags |= PANDA_TOKENIZE_BOS;
+            break;
+        case OPT_EOS:
+            args->flags |= PANDA_TOKENIZE_EOS;
+            break;
+        case OPT_ENDS:
+            args->ends = true;
             break;
         case OPT_SPECIAL:
             args->flags |= PANDA_TOKENIZE_PARSE_SPECIAL;
@@ -121,8 +132,12 @@ static int tokenize(const struct tokenize_args *args, const panda_model *model,
                     const char *text, size_t length)
 {
     size_t count = 0;
-    panda_status status =
-        panda_model_tokenize(model, NULL, 0, &count, text, length, args->flags);
+    panda_model_info info = {.struct_size = sizeof info};
+    panda_status status = panda_model_get_info(model, &info);
+    uint32_t flags = args->flags | (args->ends ? info.tokenize_flags : 0);
+    if (status == PANDA_OK)
+        status = panda_model_tokenize(model, NULL, 0, &count, text, length,
+                                      flags);
     if (status < 0 && count == 0)
         return fail_with_message();
     panda_token *tokens = malloc((count + 1) * sizeof *tokens);
@@ -130,7 +145,7 @@ static int tokenize(const struct tokenize_args *args, const panda_model *model,
     if (!tokens) {
         fprintf(stderr, "panda: out of memory\n");
     } else if (panda_model_tokenize(model, tokens, count, &count, text, length,
-                                    args->flags) < 0) {
+                                    flags) < 0) {
         fail_with_message();
     } else {
         print_tokens(tokens, count, args->json);

@@ -181,10 +181,14 @@ typedef struct panda_model_info {
     const char *encoder_format; /**< such as "f32"; NULL without; borrowed */
     const char *decoder_format; /**< such as "f16"; NULL without; borrowed */
     panda_precision precision;  /**< as asked for when it was opened */
-    uint32_t reserved;          /**< 0 */
+    uint32_t tokenize_flags;    /**< PANDA_TOKENIZE_BOS and _EOS, as the
+                                     vocabulary's files want them at the ends
+                                     of a text; for panda_model_tokenize */
     const char *encoder_math; /**< what its products multiply: "f32", "bf16" or
                                    "int8"; NULL without; borrowed */
     const char *decoder_math; /**< likewise */
+    panda_token bos_token;    /**< begins a text; -1 for none */
+    panda_token eos_token;    /**< ends one; -1 for none */
 } panda_model_info;
 
 /** What is in the model.
@@ -291,20 +295,24 @@ PANDA_API panda_status panda_model_find_kind(panda_file_kind *out,
 
 /** Flags of panda_model_tokenize and panda_decoder_push_text. */
 enum {
-    PANDA_TOKENIZE_BOS = 1 << 0,          /**< begin with the BOS token */
-    PANDA_TOKENIZE_PARSE_SPECIAL = 1 << 1 /**< "</s>" and the like in the text
-                                               become special tokens; without
-                                               it they stay text */
+    PANDA_TOKENIZE_BOS = 1 << 0,           /**< begin with the BOS token */
+    PANDA_TOKENIZE_PARSE_SPECIAL = 1 << 1, /**< "</s>" and the like in the text
+                                                become special tokens; without
+                                                it they stay text */
+    PANDA_TOKENIZE_EOS = 1 << 2            /**< end with the EOS token */
 };
 
-/** Turn text into ids of the decoder's vocabulary.
+/** Turn text into ids of the decoder's vocabulary. Nothing is added that
+ *  `flags` do not ask for: panda_model_info.tokenize_flags are those with which
+ *  other programs make a whole text of it (add_bos_token, add_eos_token).
  *  @param tokens filled with at most `capacity` ids; may be NULL when 0
  *  @param count gives the number of ids of the text, whatever the capacity
  *  @param text borrows UTF-8, `length` bytes; bytes that are not UTF-8 become
  *         U+FFFD: as many as begin a character one together (each its own with
  *         a SentencePiece vocabulary)
  *  @return PANDA_OK; PANDA_E_ARGUMENT when `capacity` is below `*count` (call
- *          again with room); PANDA_E_UNSUPPORTED without a vocabulary
+ *          again with room); PANDA_E_UNSUPPORTED without a vocabulary, or
+ *          without the token that a flag asks for
  *  Thread safety: any thread.
  *  @since 0.1 */
 PANDA_API panda_status panda_model_tokenize(const panda_model *model,

@@ -63,7 +63,9 @@ static panda_status build(panda_chat *chat, const char *question,
     struct pnd_buffer text;
     pnd_buffer_init(&text, &chat->alloc);
     const struct pnd_tokenizer *t = chat->model->tokenizer;
-    uint32_t bos = !t || pnd_tokenizer_wants_bos(t) ? PANDA_TOKENIZE_BOS : 0;
+    /* An answer follows: whatever the files say, no EOS. */
+    uint32_t bos = t ? pnd_tokenizer_get_ends(t) & PANDA_TOKENIZE_BOS
+                     : PANDA_TOKENIZE_BOS;
     panda_status status;
     if (chat->prefix) {
         PND_TRY(

@@ -27,7 +27,8 @@
 /** The same for flags of PANDA_TOKENIZE_*. */
 #define PANDA_CHECK_TOKENIZE(flags)                                            \
   PANDA_CHECK_ARG(((flags) & ~(uint32_t)(PANDA_TOKENIZE_BOS |                  \
-                                         PANDA_TOKENIZE_PARSE_SPECIAL)) == 0,  \
+                                         PANDA_TOKENIZE_PARSE_SPECIAL |        \
+                                         PANDA_TOKENIZE_EOS)) == 0,            \
                   "%s: flags is %#x, unknown bits are set", __func__, flags)
 
 #endif

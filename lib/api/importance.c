@@ -16,6 +16,14 @@ panda_status panda_importance_options_init(panda_importance_options *options,
     return pnd_options_init(options, struct_size, "panda_importance_options");
 }
 
+/* That texts begin with; -1: none. */
+static int32_t get_bos(const struct pnd_tokenizer *t)
+{
+    return pnd_tokenizer_get_ends(t) & PANDA_TOKENIZE_BOS
+        ? pnd_tokenizer_get_bos(t)
+        : -1;
+}
+
 static panda_status measure(const panda_model *model, const char *text,
                             size_t length, const char *output,
                             const panda_importance_options *o)
@@ -33,8 +41,8 @@ static panda_status measure(const panda_model *model, const char *text,
     PND_TRY(pnd_tokenizer_encode(model->tokenizer, text, length, 0, &ids));
     PND_TRY(pnd_importance_measure(
         ctx, model->llama, (const int32_t *)(const void *)ids.data,
-        ids.size / sizeof(int32_t), pnd_tokenizer_get_bos(model->tokenizer),
-        context, output, &watch));
+        ids.size / sizeof(int32_t), get_bos(model->tokenizer), context, output,
+        &watch));
 out:
     pnd_buffer_free(&ids);
     return status;

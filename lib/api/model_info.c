@@ -91,7 +91,8 @@ panda_status panda_model_get_info(const panda_model *model,
     PND_ENTER();
     PANDA_CHECK_POINTER(model);
     PANDA_CHECK_POINTER(out);
-    panda_model_info info = {.precision = model->precision};
+    panda_model_info info = {
+        .precision = model->precision, .bos_token = -1, .eos_token = -1};
     add_encoder_info(model, &info);
     add_decoder_info(model, &info);
     add_adapter_info(model, &info);
@@ -105,6 +106,9 @@ panda_status panda_model_get_info(const panda_model *model,
     if (model->tokenizer) {
         info.parts |= PANDA_PART_TOKENIZER;
         info.heap_bytes += pnd_tokenizer_get_heap_bytes(model->tokenizer);
+        info.bos_token = pnd_tokenizer_get_bos(model->tokenizer);
+        info.eos_token = pnd_tokenizer_get_eos(model->tokenizer);
+        info.tokenize_flags = pnd_tokenizer_get_ends(model->tokenizer);
         if (!info.vocab_size)
             info.vocab_size = pnd_tokenizer_get_size(model->tokenizer);
     }

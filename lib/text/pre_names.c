@@ -59,26 +59,28 @@ static const struct {
     const char *names; /* each with a space around it, the usual one first */
     struct pnd_splitter splitter;
     bool ignore_merges;
+    bool adds_bos; /* as llama.cpp does */
 } known[] = {
     {" gpt-2 gpt2 phi-2 mpt olmo jais trillion ", RULES(PND_SPLIT_GPT2),
-     false},
+     false, false},
     {" smollm starcoder refact command-r codeshell exaone minerva-7b ",
-     RULES(PND_SPLIT_DIGIT, PND_SPLIT_GPT2), false},
+     RULES(PND_SPLIT_DIGIT, PND_SPLIT_GPT2), false, false},
     {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral lfm2 ",
-     RULES(PND_SPLIT_LLAMA3), true},
-    {" dbrx smaug-bpe ", RULES(PND_SPLIT_LLAMA3), false},
+     RULES(PND_SPLIT_LLAMA3), true, true},
+    {" dbrx smaug-bpe ", RULES(PND_SPLIT_LLAMA3), false, false},
     {" qwen2 deepseek-r1-qwen stablelm2 megrez ", RULES(PND_SPLIT_QWEN2),
-     false},
-    {" tekken ", RULES(PND_SPLIT_TEKKEN), true},
+     false, false},
+    {" tekken ", RULES(PND_SPLIT_TEKKEN), true, true},
     {" deepseek-llm ",
      RULES(PND_SPLIT_LINE_BREAK, PND_SPLIT_CASED, PND_SPLIT_SIGNS,
-           PND_SPLIT_END_SPACE, PND_SPLIT_ASIAN, PND_SPLIT_DIGITS), false},
+           PND_SPLIT_END_SPACE, PND_SPLIT_ASIAN, PND_SPLIT_DIGITS), false,
+     false},
     {" deepseek-coder ",
      RULES(PND_SPLIT_LINE_BREAK, PND_SPLIT_LETTERS, PND_SPLIT_PUNCTUATION,
-           PND_SPLIT_ASIAN, PND_SPLIT_DIGIT), false},
+           PND_SPLIT_ASIAN, PND_SPLIT_DIGIT), false, false},
     {" default ",
      RULES(PND_SPLIT_MARKUP, PND_SPLIT_GPT2, PND_SPLIT_DIGITS,
-           PND_SPLIT_THREE_DIGITS), false},
+           PND_SPLIT_THREE_DIGITS), false, false},
 };
 
 /* Whether one of the names is `name`. */
@@ -95,13 +97,14 @@ static bool has_name(const char *names, const char *name, size_t length)
 }
 
 bool pnd_split_find_name(struct pnd_splitter *out, bool *ignore_merges,
-                         const char *name, size_t length)
+                         bool *adds_bos, const char *name, size_t length)
 {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (!has_name(known[i].names, name, length))
             continue;
         *out = known[i].splitter;
         *ignore_merges = known[i].ignore_merges;
+        *adds_bos = known[i].adds_bos;
         return true;
     }
     return false;

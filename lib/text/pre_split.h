@@ -44,10 +44,11 @@ struct pnd_splitter {
 /** The rule that a pattern of a `tokenizer.json` stands for; -1: not known. */
 int pnd_split_find_pattern(const char *pattern);
 
-/** The rules that a GGUF's `tokenizer.ggml.pre` stands for, and whether a word
- *  that is a piece is taken as it is. False: unknown. */
+/** The rules that a GGUF's `tokenizer.ggml.pre` stands for, whether a word that
+ *  is a piece is taken as it is, and whether texts begin with BOS where the
+ *  file does not say. False: unknown. */
 bool pnd_split_find_name(struct pnd_splitter *out, bool *ignore_merges,
-                         const char *name, size_t length);
+                         bool *adds_bos, const char *name, size_t length);
 
 /** The way back: a name for these rules (`length` bytes without an end), or
  *  NULL. */

@@ -292,6 +292,40 @@ static void close_sources(struct source *sources, int count,
     }
 }
 
+static const struct pnd_json_value *get_root(const struct source *s)
+{
+    return s->json ? pnd_json_get_root(s->json) : NULL;
+}
+
+static void read_flag(bool *out, const struct pnd_json_value *object,
+                      const char *key)
+{
+    const struct pnd_json_value *value = pnd_json_find(object, key);
+    if (value && value->type == PND_JSON_BOOL)
+        *out = value->boolean;
+}
+
+/* Whether the class of tokenizers is LLaMA's, which has its own default. */
+static bool is_llama(const struct pnd_json_value *config)
+{
+    const struct pnd_json_value *name =
+        pnd_json_find(config, "tokenizer_class");
+    return name && name->type == PND_JSON_STRING &&
+           strstr(name->string, "LlamaTokenizer");
+}
+
+/* What tokenizer_config.json says about the ends of texts. */
+static void read_ends(struct pnd_vocabulary *v,
+                      const struct pnd_json_value *config, bool is_llamas)
+{
+    if (is_llamas) {
+        v->adds_bos = true;
+        v->adds_eos = false;
+    }
+    read_flag(&v->adds_bos, config, "add_bos_token");
+    read_flag(&v->adds_eos, config, "add_eos_token");
+}
+
 panda_status pnd_special_tokens_read(struct pnd_vocabulary *v,
                                      const struct pnd_context *ctx,
                                      const char *path, const char *folder)
@@ -302,13 +336,10 @@ panda_status pnd_special_tokens_read(struct pnd_vocabulary *v,
     panda_status status = open_sources(sources, SOURCES, ctx, path, folder);
     if (status >= 0)
         status = apply_sources(v, ctx, sources);
+    if (status >= 0)
+        read_ends(v, get_root(&sources[CONFIG]), true);
     close_sources(sources, SOURCES, &ctx->alloc);
     return status;
-}
-
-static const struct pnd_json_value *get_root(const struct source *s)
-{
-    return s->json ? pnd_json_get_root(s->json) : NULL;
 }
 
 /* A token that has a role is special, and what the vocabulary's own file says
@@ -328,10 +359,14 @@ static panda_status name_role(struct pnd_vocabulary *v,
     if (!(*flags & (PND_PIECE_WHOLE | PND_PIECE_LATE)))
         *flags |= PND_PIECE_WHOLE;
     *flags |= PND_PIECE_SPECIAL;
-    if (role == ROLE_BOS)
+    /* A template that has another one knows nothing of this. */
+    if (role == ROLE_BOS) {
+        v->adds_bos = v->adds_bos && v->bos == id;
         v->bos = id;
-    else if (role == ROLE_EOS)
+    } else if (role == ROLE_EOS) {
+        v->adds_eos = v->adds_eos && v->eos == id;
         v->eos = id;
+    }
     return PANDA_OK;
 }
 
@@ -369,6 +404,8 @@ panda_status pnd_special_tokens_read_names(struct pnd_vocabulary *v,
                                role_names[role], sources[i].path));
         PND_TRY(name_role(v, ctx, role, &token));
     }
+    const struct pnd_json_value *config = get_root(&sources[CONFIG]);
+    read_ends(v, config, is_llama(config));
     bool named = sources[CONFIG].json || sources[MAP].json;
     for (int i = GENERATION; i < FILES && !named; i++) {
         read_id(&v->bos, pnd_json_find(get_root(&sources[i]), "bos_token_id"),

@@ -13,8 +13,9 @@
  * is no special token. */
 
 /** Add the tokens of added_tokens.json to the vocabulary, set the flags of all
- *  tokens that the files name, and set `bos` and `eos` where they do. Files
- *  that are not there say nothing. */
+ *  tokens that the files name, and set `bos` and `eos` where they do, and
+ *  whether texts have them: BOS, unless "add_bos_token" is false, EOS only if
+ *  "add_eos_token" is true. Files that are not there say nothing. */
 panda_status pnd_special_tokens_read(struct pnd_vocabulary *v,
                                      const struct pnd_context *ctx,
                                      const char *path, const char *folder);
@@ -22,7 +23,8 @@ panda_status pnd_special_tokens_read(struct pnd_vocabulary *v,
 /** For a vocabulary whose own file has the added tokens: set `bos` and `eos`,
  *  and make special what tokenizer_config.json or special_tokens_map.json gives
  *  a role. Where neither is there, take both ids from generation_config.json,
- *  or else config.json. */
+ *  or else config.json. Whether texts have them is as it was, unless the class
+ *  or "add_bos_token" and "add_eos_token" say otherwise. */
 panda_status pnd_special_tokens_read_names(struct pnd_vocabulary *v,
                                            const struct pnd_context *ctx,
                                            const char *path,

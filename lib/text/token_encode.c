@@ -185,6 +185,15 @@ out:
     return status;
 }
 
+static panda_status append_end(int32_t id, const char *verb,
+                               struct pnd_buffer *ids)
+{
+    if (id < 0)
+        return pnd_fail(PANDA_E_UNSUPPORTED,
+                        "the vocabulary has no token to %s a text", verb);
+    return pnd_buffer_append(ids, &id, sizeof id);
+}
+
 panda_status pnd_tokenizer_encode(const struct pnd_tokenizer *t,
                                   const char *text, size_t length,
                                   uint32_t flags, struct pnd_buffer *ids)
@@ -197,19 +206,16 @@ panda_status pnd_tokenizer_encode(const struct pnd_tokenizer *t,
         return pnd_fail(PANDA_E_ARGUMENT,
                         "a text of %zu bytes, at most %zu can be encoded",
                         length, TEXT_MAX);
-    if (flags & PANDA_TOKENIZE_BOS) {
-        const int32_t *bos = &t->vocabulary->bos;
-        if (*bos < 0)
-            return pnd_fail(PANDA_E_UNSUPPORTED,
-                            "the vocabulary has no token to begin a text");
-        PND_TRY(pnd_buffer_append(ids, bos, sizeof *bos));
-    }
+    if (flags & PANDA_TOKENIZE_BOS)
+        PND_TRY(append_end(t->vocabulary->bos, "begin", ids));
     if (t->kind == PND_TOKENIZER_BPE)
         PND_TRY(encode_bpe(t, bytes, length, parse_special, ids));
     else if (parse_special)
         PND_TRY(encode_parsed(t, bytes, length, ids));
     else
         PND_TRY(encode_plain(t, bytes, length, ids));
+    if (flags & PANDA_TOKENIZE_EOS)
+        PND_TRY(append_end(t->vocabulary->eos, "end", ids));
     return PANDA_OK;
 out:
     ids->size = size;

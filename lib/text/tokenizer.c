@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <pandagpt/model.h>
+
 #include "base/map.h"
 #include "text/special_tokens.h"
 #include "text/tokenizer_gguf.h"
@@ -196,9 +198,11 @@ int32_t pnd_tokenizer_get_eos(const struct pnd_tokenizer *t)
     return t->vocabulary->eos;
 }
 
-bool pnd_tokenizer_wants_bos(const struct pnd_tokenizer *t)
+uint32_t pnd_tokenizer_get_ends(const struct pnd_tokenizer *t)
 {
-    return t->vocabulary->bos >= 0 && !t->vocabulary->skips_bos;
+    const struct pnd_vocabulary *v = t->vocabulary;
+    uint32_t ends = v->bos >= 0 && v->adds_bos ? PANDA_TOKENIZE_BOS : 0;
+    return v->eos >= 0 && v->adds_eos ? ends | PANDA_TOKENIZE_EOS : ends;
 }
 
 int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,

@@ -38,9 +38,9 @@ uint32_t pnd_tokenizer_get_size(const struct pnd_tokenizer *t);
 int32_t pnd_tokenizer_get_bos(const struct pnd_tokenizer *t);
 int32_t pnd_tokenizer_get_eos(const struct pnd_tokenizer *t);
 
-/** Whether a prompt begins with it: there is one, and a GGUF's add_bos_token is
- *  not false. */
-bool pnd_tokenizer_wants_bos(const struct pnd_tokenizer *t);
+/** PANDA_TOKENIZE_BOS and _EOS as far as the vocabulary's files want texts to
+ *  begin and end with them, and there are such tokens. */
+uint32_t pnd_tokenizer_get_ends(const struct pnd_tokenizer *t);
 
 /** Id of a piece by its stored spelling ("##", "</s>"), or -1. */
 int32_t pnd_tokenizer_find(const struct pnd_tokenizer *t, const char *piece,
@@ -58,8 +58,8 @@ struct pnd_tokenizer_source pnd_tokenizer_get_source(
     const struct pnd_tokenizer *t);
 
 /** Append the ids (int32) of the text to `ids`; nothing on failure. `flags`:
- *  PANDA_TOKENIZE_* (pandagpt/model.h); BOS is PANDA_E_UNSUPPORTED when there
- *  is none. Time is O(n log n) whatever the text. */
+ *  PANDA_TOKENIZE_* (pandagpt/model.h); BOS and EOS are PANDA_E_UNSUPPORTED
+ *  when there is none. Time is O(n log n) whatever the text. */
 panda_status pnd_tokenizer_encode(const struct pnd_tokenizer *t,
                                   const char *text, size_t length,
                                   uint32_t flags, struct pnd_buffer *ids);

@@ -179,9 +179,8 @@ static panda_status read_flag(bool *out, const struct lists *l, const char *key)
 static panda_status read_ends(struct pnd_vocabulary *v, const struct lists *l)
 {
     panda_status status;
-    bool adds_bos = true;
-    PND_TRY(read_flag(&adds_bos, l, KEY("add_bos_token")));
-    v->skips_bos = !adds_bos;
+    PND_TRY(read_flag(&v->adds_bos, l, KEY("add_bos_token")));
+    PND_TRY(read_flag(&v->adds_eos, l, KEY("add_eos_token")));
     PND_TRY(read_id(&v->bos, l, KEY("bos_token_id")));
     PND_TRY(read_id(&v->eos, l, KEY("eos_token_id")));
     const int32_t ends[] = {v->bos, v->eos};
@@ -241,6 +240,7 @@ static panda_status read_llama(struct pnd_sentencepiece *model,
 {
     struct pnd_vocabulary *v = &model->vocabulary;
     panda_status status;
+    v->adds_bos = true; /* unless the file says otherwise */
     model->remove_extra_whitespaces = false;
     PND_TRY(add_tokens(v, l, false));
     PND_TRY(mark_unknown(v, l));
@@ -272,8 +272,8 @@ static panda_status read_pre(struct pnd_bpe *b, const struct pnd_context *ctx,
                 "differ from the model's own", pnd_gguf_get_path(l->gguf));
     else if (value->is_array || !pnd_gguf_get_string(value, 0, &name))
         return fail_key(l->gguf, KEY("pre"), "a string");
-    if (pnd_split_find_name(&b->splitter, &b->ignore_merges, name.bytes,
-                            name.length))
+    if (pnd_split_find_name(&b->splitter, &b->ignore_merges,
+                            &b->vocabulary.adds_bos, name.bytes, name.length))
         return PANDA_OK;
     return pnd_fail(PANDA_E_UNSUPPORTED,
                     "%s: " KEY("pre") " is \"%s\", a way to split text that is "
@@ -354,6 +354,7 @@ static panda_status read_metaspace(struct pnd_bpe *b, const struct lists *l)
                                   PND_BPE_PREFIX_NEVER,
                                   PND_BPE_PREFIX_FIRST));
     b->prefix = (enum pnd_bpe_prefix)prefix;
+    b->vocabulary.adds_bos = true;
     PND_TRY(read_form(b, l));
     PND_TRY(read_flag(&b->byte_fallback, l, OWN("byte_fallback")));
     PND_TRY(read_flag(&b->fuse_unk, l, OWN("fuse_unk")));

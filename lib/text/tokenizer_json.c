@@ -256,6 +256,49 @@ static panda_status read_unk(struct pnd_vocabulary *v,
         : fail_at(path, unk, "\"unk_token\" is not in the vocabulary");
 }
 
+static bool is_string(const struct pnd_json_value *value, const char *text)
+{
+    return value && value->type == PND_JSON_STRING &&
+           strcmp(value->string, text) == 0;
+}
+
+/* Id of the special token that an item of a template is, or -1. */
+static int32_t get_item(const struct pnd_vocabulary *v,
+                        const struct pnd_json_value *item)
+{
+    const struct pnd_json_value *name =
+        pnd_json_find(pnd_json_find(item, "SpecialToken"), "id");
+    return name && name->type == PND_JSON_STRING
+        ? pnd_vocabulary_find(v, name->string, name->length)
+        : -1;
+}
+
+/* The tokens at the ends of every text: what stands first and last in the
+ * template of a "TemplateProcessing", alone or in a "Sequence". */
+static void read_template(struct pnd_vocabulary *v,
+                          const struct pnd_json_value *step)
+{
+    if (is_string(pnd_json_find(step, "type"), "Sequence")) {
+        const struct pnd_json_value *steps = pnd_json_find(step, "processors");
+        for (step = steps ? steps->child : NULL; step; step = step->next) {
+            if (is_string(pnd_json_find(step, "type"), "TemplateProcessing"))
+                break;
+        }
+    }
+    if (!is_string(pnd_json_find(step, "type"), "TemplateProcessing"))
+        return;
+    const struct pnd_json_value *item = pnd_json_find(step, "single");
+    item = item && item->type == PND_JSON_ARRAY ? item->child : NULL;
+    if (!item)
+        return;
+    v->bos = get_item(v, item);
+    v->adds_bos = v->bos >= 0;
+    while (item->next)
+        item = item->next;
+    v->eos = get_item(v, item);
+    v->adds_eos = v->eos >= 0;
+}
+
 /* Tokens that are looked for in text of a normal form are spelled in it. */
 static panda_status check_late(const struct pnd_bpe *b, const char *path)
 {
@@ -298,6 +341,7 @@ static panda_status read_all(struct pnd_bpe *out,
     PND_TRY(check_late(out, path));
     PND_TRY(read_unk(&out->vocabulary, model, path));
     PND_TRY(read_merges(out, model, path));
+    read_template(&out->vocabulary, pnd_json_find(root, "post_processor"));
 out:
     return status;
 }

@@ -126,6 +126,10 @@ static panda_status put_ids(struct pnd_gguf_writer *w,
     PND_TRY(put_id(w, KEY("eos_token_id"), v->eos));
     PND_TRY(put_id(w, KEY("unknown_token_id"), v->unk));
     PND_TRY(put_id(w, KEY("padding_token_id"), find_padding(v)));
+    PND_TRY(pnd_gguf_put_bool(w, KEY("add_bos_token"),
+                              v->bos >= 0 && v->adds_bos));
+    PND_TRY(pnd_gguf_put_bool(w, KEY("add_eos_token"),
+                              v->eos >= 0 && v->adds_eos));
 out:
     return status;
 }
@@ -137,9 +141,6 @@ static panda_status put_sentencepiece(struct pnd_gguf_writer *w,
     static const char usual[] = " \xe2\x81\x87 ";
     const struct pnd_buffer *unk = &model->unk_surface;
     panda_status status;
-    if (model->vocabulary.bos >= 0)
-        PND_TRY(pnd_gguf_put_bool(w, KEY("add_bos_token"),
-                                  !model->vocabulary.skips_bos));
     PND_TRY(pnd_gguf_put_bool(w, KEY("add_space_prefix"),
                               model->add_dummy_prefix));
     if (model->remove_extra_whitespaces)
@@ -167,8 +168,6 @@ static panda_status put_byte_level(struct pnd_gguf_writer *w,
     panda_status status;
     if (own)
         PND_TRY(put_form(w, b));
-    if (b->vocabulary.skips_bos)
-        PND_TRY(pnd_gguf_put_bool(w, KEY("add_bos_token"), false));
     if (b->add_prefix_space)
         PND_TRY(pnd_gguf_put_bool(w, KEY("add_space_prefix"), true));
     PND_TRY(pnd_merges_write(&b->merges, &b->vocabulary, w, KEY("merges")));

@@ -50,7 +50,7 @@ struct pnd_vocabulary {
     uint32_t unused;  /* pieces of kind UNUSED */
     int32_t unk;      /* id of what has no piece; -1: none */
     int32_t bos, eos; /* ids of what begins and ends a text; -1: none */
-    bool skips_bos;   /* the file says that prompts do not begin with it */
+    bool adds_bos, adds_eos; /* where texts have them, by the files */
     /* Pieces sorted by hash, then spelling, so that no choice of spellings
      * makes looking up slow; `starts` [2^bits + 1] leads to those whose hash
      * begins with the same bits. */

@@ -134,6 +134,10 @@ def write_vocabulary(path, model, tokens, types, **lists):
         writer.add_token_scores(lists["scores"])
         writer.add_bos_token_id(1)
         writer.add_eos_token_id(2)
+    if "bos" in lists:
+        writer.add_add_bos_token(lists["bos"])
+    if "eos" in lists:
+        writer.add_add_eos_token(lists["eos"])
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
@@ -161,6 +165,35 @@ def check_way(library, folder, way, texts):
     ours.close()
     peer.close()
     return wrong
+
+
+NAMES = ("default gpt-2 phi-2 mpt olmo jais smollm starcoder refact command-r "
+         "codeshell exaone minerva-7b llama-bpe llama3 llama-v3 falcon3 "
+         "falcon-h1 pixtral lfm2 dbrx smaug-bpe qwen2 deepseek-r1-qwen "
+         "stablelm2 megrez tekken deepseek-llm deepseek-coder trillion").split()
+
+
+def check_ends(library, folder):
+    """Which ends of texts a GGUF's vocabulary asks for, said or not."""
+    tokens = [SPECIAL, *pre_tokenizers.ByteLevel.alphabet(), "ab"]
+    types = [CONTROL] + [1] * (len(tokens) - 1)
+    asked = 0
+    different = []
+    for name in NAMES:
+        for ends in ({}, {"bos": True, "eos": True}, {"bos": False}):
+            path = folder / "ends.gguf"
+            write_vocabulary(path, "gpt2", tokens, types, merges=["a b"],
+                             pre=name, **ends)
+            ours = library.open(tokenizer=path)
+            peer = peer_llama.Model(path, 1, True)
+            asked += 1
+            if ours.get_ends() != peer.get_ends():
+                different.append((name, ends))
+            ours.close()
+            peer.close()
+    print(f"BOS and EOS: {asked - len(different)} of {asked} vocabularies as "
+          f"llama.cpp {different}")
+    return len(different)
 
 
 def check_normal_forms(library, folder, texts):
@@ -234,6 +267,7 @@ def check(library, folder):
     wrong = check_smollm2(library, folder, texts)
     for way in WAYS:
         wrong += check_way(library, folder, way, texts)
+    wrong += check_ends(library, folder)
     wrong += check_normal_forms(library, folder, texts)
     wrong += check_sentencepiece(library, folder, texts)
     return wrong == 0

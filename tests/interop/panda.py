@@ -12,7 +12,7 @@ import numpy as np
 END, E_ARGUMENT = 1, -10
 GREEDY = 2
 AUTO, EXACT = 0, 1  # precision
-BOS, PARSE_SPECIAL = 1, 2
+BOS, PARSE_SPECIAL, EOS = 1, 2, 4  # panda_model_tokenize
 
 
 class RuntimeOptions(ctypes.Structure):
@@ -56,7 +56,10 @@ class ModelInfo(ctypes.Structure):
         "lora_rank", "lora_merged")] + [
             ("lora_alpha", c_float), ("rope_base", c_float),
             ("mapped_bytes", c_uint64), ("heap_bytes", c_uint64),
-            ("encoder_format", c_char_p), ("decoder_format", c_char_p)]
+            ("encoder_format", c_char_p), ("decoder_format", c_char_p),
+            ("precision", c_int32), ("tokenize_flags", c_uint32),
+            ("encoder_math", c_char_p), ("decoder_math", c_char_p),
+            ("bos_token", c_int32), ("eos_token", c_int32)]
 
 
 class DecoderStats(ctypes.Structure):
@@ -132,6 +135,11 @@ class Model:
                 "model_tokenize", self.handle, ids.ctypes.data_as(c_void_p),
                 c_size_t(len(ids)), *arguments)
         return ids[:count.value].tolist()
+
+    def get_ends(self):
+        """Whether texts get BOS and EOS."""
+        return (bool(self.info.tokenize_flags & BOS),
+                bool(self.info.tokenize_flags & EOS))
 
     def detokenize(self, ids):
         """Bytes of a list of ids."""

@@ -50,6 +50,11 @@ class Model:
             raise RuntimeError(f"{-count} tokens of {len(text)} bytes")
         return ids[:count]
 
+    def get_ends(self):
+        """Whether texts get BOS and EOS."""
+        return (bool(ll.llama_vocab_get_add_bos(self.vocabulary)),
+                bool(ll.llama_vocab_get_add_eos(self.vocabulary)))
+
     def ends_answer(self, token):
         return ll.llama_vocab_is_eog(self.vocabulary, token)
 

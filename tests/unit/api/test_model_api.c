@@ -17,6 +17,9 @@ START_TEST(info_tells_the_parts)
     ck_assert_uint_eq(info.parts, PANDA_PART_ENCODERS | PANDA_PART_PROJECTOR |
                                       PANDA_PART_LORA | PANDA_PART_DECODER |
                                       PANDA_PART_TOKENIZER);
+    ck_assert_int_eq(info.bos_token, 1);
+    ck_assert_int_eq(info.eos_token, 2);
+    ck_assert_uint_eq(info.tokenize_flags, PANDA_TOKENIZE_BOS);
     ck_assert_uint_eq(info.lora_rank, 4);
     ck_assert_uint_eq(info.context_length, 512);
     ck_assert_str_eq(info.decoder_format, "f32");
@@ -270,6 +273,12 @@ START_TEST(text_goes_to_tokens_and_back)
     ck_assert_ok(panda_model_tokenize(model, tokens, 64, &count, text,
                                       strlen(text), PANDA_TOKENIZE_BOS));
     ck_assert_int_eq(tokens[0], 1);
+    const size_t longer = count + 1;
+    ck_assert_ok(panda_model_tokenize(
+        model, tokens, 64, &count, text, strlen(text),
+        PANDA_TOKENIZE_BOS | PANDA_TOKENIZE_EOS));
+    ck_assert_uint_eq(count, longer);
+    ck_assert_int_eq(tokens[count - 1], 2);
     ck_assert_ok(panda_model_detokenize(model, back, sizeof back, &length,
                                         tokens, count));
     ck_assert_uint_eq(length, strlen(text));

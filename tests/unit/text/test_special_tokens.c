@@ -104,6 +104,31 @@ START_TEST(bos_and_eos_come_from_the_files)
 }
 END_TEST
 
+/* As HF's class of LLaMA's tokenizers. */
+START_TEST(ends_of_texts_come_from_the_configuration)
+{
+    static const struct {
+        const char *config;
+        uint32_t ends;
+    } cases[] = {
+        {NULL, PANDA_TOKENIZE_BOS},
+        {"{}", PANDA_TOKENIZE_BOS},
+        {"{\"add_bos_token\": false}", 0},
+        {"{\"add_eos_token\": true}", PANDA_TOKENIZE_BOS | PANDA_TOKENIZE_EOS},
+        {"{\"add_bos_token\": false, \"add_eos_token\": true}",
+         PANDA_TOKENIZE_EOS},
+        {"{\"add_bos_token\": null, \"add_eos_token\": 1}",
+         PANDA_TOKENIZE_BOS},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pnd_tokenizer *t;
+        ck_assert_ok(open_with(&t, NULL, NULL, cases[i].config));
+        ck_assert_uint_eq(pnd_tokenizer_get_ends(t), cases[i].ends);
+        pnd_tokenizer_close(t);
+    }
+}
+END_TEST
+
 /* In the vocabulary's own folder when none is given. */
 START_TEST(files_lie_beside_the_vocabulary)
 {
@@ -130,6 +155,7 @@ int main(void)
     tcase_add_loop_test(tc, wrong_files_are_named, 0,
                         sizeof wrong / sizeof *wrong);
     tcase_add_test(tc, bos_and_eos_come_from_the_files);
+    tcase_add_test(tc, ends_of_texts_come_from_the_configuration);
     tcase_add_test(tc, files_lie_beside_the_vocabulary);
     suite_add_tcase(suite, tc);
     return test_run(suite);

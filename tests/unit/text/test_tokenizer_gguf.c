@@ -122,22 +122,52 @@ START_TEST(byte_level_vocabularies_are_read)
 }
 END_TEST
 
-/* Said by the file, or there is none. */
-START_TEST(prompts_may_begin_without_bos)
+static uint32_t get_ends(struct gguf_builder *g)
 {
-    for (int flag = 0; flag <= 2; flag++) {
-        struct pnd_tokenizer *t;
-        struct gguf_builder g = begin_merged("gpt-2");
-        if (flag < 2)
-            put_le(gguf_key(&g, "tokenizer.ggml.add_bos_token",
-                            PND_GGUF_BOOL),
-                   (uint64_t)flag, 1);
-        ck_assert_ok(pnd_tokenizer_open(&t, test_context(), write_gguf(&g),
-                                        NULL));
-        ck_assert_int_eq(pnd_tokenizer_wants_bos(t), flag > 0);
-        ck_assert_int_eq(pnd_tokenizer_get_bos(t), 0);
-        pnd_tokenizer_close(t);
+    struct pnd_tokenizer *t;
+    ck_assert_ok(pnd_tokenizer_open(&t, test_context(), write_gguf(g), NULL));
+    uint32_t ends = pnd_tokenizer_get_ends(t);
+    pnd_tokenizer_close(t);
+    return ends;
+}
+
+/* Where the file does not say, as llama.cpp has it. */
+START_TEST(ways_to_split_decide_on_bos)
+{
+    static const char *const with[] = {"llama-bpe", "llama3", "llama-v3",
+                                       "falcon3", "pixtral", "lfm2", "tekken"};
+    static const char *const without[] = {
+        "default", "gpt-2", "smollm", "qwen2", "deepseek-llm",
+        "deepseek-coder", "starcoder", "refact", "dbrx", "smaug-bpe"};
+    for (size_t i = 0; i < sizeof with / sizeof *with; i++) {
+        struct gguf_builder g = begin_merged(with[i]);
+        ck_assert_msg(get_ends(&g) == PANDA_TOKENIZE_BOS, "%s", with[i]);
     }
+    for (size_t i = 0; i < sizeof without / sizeof *without; i++) {
+        struct gguf_builder g = begin_merged(without[i]);
+        ck_assert_msg(get_ends(&g) == 0, "%s", without[i]);
+    }
+}
+END_TEST
+
+/* What the file says counts; a token that it does not have is not added. */
+START_TEST(files_decide_on_the_ends_of_texts)
+{
+    static const char *const pres[] = {"gpt-2", "llama-bpe"};
+    for (int i = 0; i < 8; i++) {
+        const uint64_t bos = i & 1, eos = i >> 1 & 1;
+        struct gguf_builder g = begin_merged(pres[i >> 2]);
+        put_le(gguf_key(&g, "tokenizer.ggml.add_bos_token", PND_GGUF_BOOL),
+               bos, 1);
+        put_le(gguf_key(&g, "tokenizer.ggml.add_eos_token", PND_GGUF_BOOL),
+               eos, 1);
+        gguf_u32(&g, "tokenizer.ggml.eos_token_id", 7);
+        ck_assert_uint_eq(get_ends(&g), (bos ? PANDA_TOKENIZE_BOS : 0u) |
+                                            (eos ? PANDA_TOKENIZE_EOS : 0u));
+    }
+    struct gguf_builder g = begin_merged("gpt-2");
+    put_le(gguf_key(&g, "tokenizer.ggml.add_eos_token", PND_GGUF_BOOL), 1, 1);
+    ck_assert_uint_eq(get_ends(&g), 0);
 }
 END_TEST
 
@@ -284,7 +314,8 @@ int main(void)
 {
     Suite *suite = suite_create("tokenizer_gguf");
     TCase *tests = tcase_create("tokenizer_gguf");
-    tcase_add_test(tests, prompts_may_begin_without_bos);
+    tcase_add_test(tests, ways_to_split_decide_on_bos);
+    tcase_add_test(tests, files_decide_on_the_ends_of_texts);
     tcase_add_test(tests, byte_level_vocabularies_are_read);
     tcase_add_test(tests, sentencepiece_vocabularies_are_read);
     tcase_add_test(tests, wrong_vocabularies_are_refused);

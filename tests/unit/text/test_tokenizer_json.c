@@ -92,8 +92,9 @@ END_TEST
 
 static bool find_name(struct pnd_splitter *s, const char *name)
 {
-    bool ignore_merges;
-    return pnd_split_find_name(s, &ignore_merges, name, strlen(name));
+    bool ignore_merges, adds_bos;
+    return pnd_split_find_name(s, &ignore_merges, &adds_bos, name,
+                               strlen(name));
 }
 
 /* A GGUF names what a tokenizer.json spells out. */
@@ -366,6 +367,59 @@ START_TEST(names_come_from_the_files_beside)
 }
 END_TEST
 
+#define TEMPLATE(single)                                                       \
+    "{\"type\":\"TemplateProcessing\",\"single\":[" single "]}"
+#define ITEM(name) "{\"SpecialToken\":{\"id\":\"" name "\",\"type_id\":0}}"
+#define TEXT "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"
+
+/* By the template, unless the configuration says otherwise, or has LLaMA's
+ * class. */
+START_TEST(ends_of_texts_come_from_the_template)
+{
+    static const char model[] = "{\"post_processor\":%s,\"pre_tokenizer\":"
+                                "{\"type\":\"ByteLevel\"},\"model\":{" VOCAB
+                                "}}";
+    static const uint32_t bos = PANDA_TOKENIZE_BOS, eos = PANDA_TOKENIZE_EOS;
+    const struct {
+        const char *step, *config;
+        uint32_t ends;
+    } cases[] = {
+        {"null", "{\"bos_token\":\"a\"}", 0},
+        {TEMPLATE(TEXT), "{\"bos_token\":\"a\"}", 0},
+        {TEMPLATE(ITEM("a") "," TEXT), NULL, bos},
+        {TEMPLATE(ITEM("a") "," TEXT), "{\"bos_token\":\"a\"}", bos},
+        {TEMPLATE(ITEM("a") "," TEXT), "{\"bos_token\":\"b\"}", 0},
+        {TEMPLATE(ITEM("a") "," TEXT "," ITEM("b")), "{}", bos | eos},
+        {TEMPLATE(ITEM("a") "," TEXT), "{\"add_bos_token\":false}", 0},
+        {TEMPLATE(ITEM("?") "," TEXT), NULL, 0},
+        {"{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},"
+         TEMPLATE(TEXT "," ITEM("c")) "]}", NULL, eos},
+        {"{\"type\":\"Sequence\"}", NULL, 0},
+        {"{\"type\":\"TemplateProcessing\",\"single\":{}}", NULL, 0},
+        {"[]", "{\"bos_token\":\"a\",\"add_bos_token\":true}", bos},
+        {"null", "{\"bos_token\":\"a\",\"tokenizer_class\":"
+                 "\"LlamaTokenizerFast\"}", bos},
+        {"null", "{\"bos_token\":\"a\",\"add_bos_token\":false,"
+                 "\"tokenizer_class\":\"LlamaTokenizer\"}", 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[1024];
+        struct pnd_tokenizer *t;
+        struct folder folder = folder_make();
+        int size = snprintf(text, sizeof text, model, cases[i].step);
+        if (cases[i].config)
+            folder_write(&folder, "tokenizer_config.json", cases[i].config);
+        ck_assert_ok(pnd_tokenizer_open(
+            &t, test_context(), test_write_temp(".json", text, (size_t)size),
+            folder.path));
+        ck_assert_msg(pnd_tokenizer_get_ends(t) == cases[i].ends,
+                      "%zu: ends %u", i, pnd_tokenizer_get_ends(t));
+        pnd_tokenizer_close(t);
+        folder_remove(&folder);
+    }
+}
+END_TEST
+
 static const struct {
     const char *json;
     panda_status status;
@@ -517,6 +571,7 @@ int main(void)
     tcase_add_test(tests, pieces_may_spell_text_with_visible_spaces);
     tcase_add_test(tests, text_is_brought_into_a_normal_form);
     tcase_add_test(tests, names_come_from_the_files_beside);
+    tcase_add_test(tests, ends_of_texts_come_from_the_template);
     tcase_add_test(tests, wrong_files_are_refused);
     tcase_add_test(tests, lack_of_memory_is_reported);
     tcase_add_test(tests, characters_have_kinds);

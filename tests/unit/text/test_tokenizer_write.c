@@ -89,6 +89,8 @@ static void demand_same(const char *path, const char *folder)
     ck_assert_uint_eq(pnd_tokenizer_get_size(again), size);
     ck_assert_int_eq(pnd_tokenizer_get_bos(again), pnd_tokenizer_get_bos(t));
     ck_assert_int_eq(pnd_tokenizer_get_eos(again), pnd_tokenizer_get_eos(t));
+    ck_assert_uint_eq(pnd_tokenizer_get_ends(again),
+                      pnd_tokenizer_get_ends(t));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         demand_same_tokens(t, again, texts[i], 0);
         demand_same_tokens(t, again, texts[i], PANDA_TOKENIZE_PARSE_SPECIAL);
