@@ -149,7 +149,7 @@ START_TEST(unknown_flags_are_refused)
 {
     size_t count;
     ck_assert_fails(panda_model_tokenize(model, NULL, 0, &count, "", 0, 8),
-                    PANDA_E_ARGUMENT, "0x4");
+                    PANDA_E_ARGUMENT, "0x8");
     ck_assert_fails(panda_decoder_push_text(decoder, "", 0, 8),
                     PANDA_E_ARGUMENT, "0x8");
 }
