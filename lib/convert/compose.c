@@ -2,11 +2,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "convert/chat_template.h"
 #include "convert/provenance.h"
 #include "convert/sources.h"
 #include "encoder/tower_parts.h"
 #include "format/bundle.h"
 #include "text/tokenizer_write.h"
+#include "text/vocabulary.h"
 
 /* The file as a whole: keys of all parts, and what is carried over from files
  * that have more in them than this library knows. */
@@ -39,11 +41,39 @@ static panda_status copy_tokenizer(struct composer *c)
 
 static panda_status add_tokenizer(struct composer *c)
 {
+    panda_status status;
     if (c->s->tokenizer_gguf)
         return copy_tokenizer(c);
-    return pnd_tokenizer_write(c->s->tokenizer, &c->w,
-                               c->s->config ? c->s->config->vocab_size : 0,
-                               c->s->is_bundle);
+    PND_TRY(pnd_tokenizer_write(c->s->tokenizer, &c->w,
+                                c->s->config ? c->s->config->vocab_size : 0,
+                                c->s->is_bundle));
+    if (c->s->tokenizer_path)
+        PND_TRY(pnd_chat_template_put(&c->w, c->plan.ctx,
+                                      c->s->tokenizer_path));
+out:
+    return status;
+}
+
+/* A folder's name is the model's; a GGUF has its own, which is carried over. */
+static panda_status put_name(struct composer *c)
+{
+    const char *path = pnd_weights_get_path(c->s->decoder);
+    size_t end = strlen(path), start;
+    if (pnd_weights_get_gguf(c->s->decoder))
+        return PANDA_OK;
+    if (pnd_path_get_kind(c->plan.ctx, path) != PND_PATH_DIRECTORY) {
+        while (end > 0 && path[end - 1] != '/')
+            end--;
+    }
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    for (start = end; start > 0 && path[start - 1] != '/';)
+        start--;
+    const bool is_name = end > start && path[start] != '.' &&
+                         pnd_text_is_utf8(path + start, end - start);
+    return is_name ? pnd_gguf_put_string(&c->w, "general.name", path + start,
+                                         end - start)
+                   : PANDA_OK;
 }
 
 static panda_status add_parts(struct composer *c)
@@ -57,8 +87,10 @@ static panda_status add_parts(struct composer *c)
                                       s->clip_merges_size));
     if (s->projection)
         PND_TRY(pnd_convert_add_projection(&c->plan, s));
-    if (s->decoder)
+    if (s->decoder) {
+        PND_TRY(put_name(c));
         PND_TRY(pnd_convert_add_decoder(&c->plan, &c->w, s));
+    }
     if (s->tokenizer)
         PND_TRY(add_tokenizer(c));
 out:

@@ -472,8 +472,13 @@ START_TEST(metadata_is_text)
     ck_assert_ok(panda_model_get_metadata(model, "pandagpt.source.part", text,
                                           sizeof text, &length));
     static const char expected[] = "encoders\nadapter\ndecoder\ntokenizer";
+    const char *name = strrchr(files.decoder, '/') + 1;
     ck_assert_uint_eq(length, sizeof expected - 1);
     ck_assert_mem_eq(text, expected, length);
+    ck_assert_ok(panda_model_get_metadata(model, "general.name", text,
+                                          sizeof text, &length));
+    ck_assert_uint_eq(length, strlen(name));
+    ck_assert_mem_eq(text, name, length);
     panda_model_close(model);
     remove_file("a");
 }
