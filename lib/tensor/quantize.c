@@ -106,14 +106,12 @@ static size_t count_good(const float *x, size_t count, float most)
 static void set_weights(const float *importance, size_t count, float *w)
 {
     float sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        w[i] = importance ? importance[i] : 1;
-        sum += w[i] / (float)count;
-    }
-    for (size_t i = 0; i < count; i++)
-        w[i] = sum > 0 ? w[i] / sum + LEAST_WEIGHT : 1;
-    for (size_t i = count; i < PND_SUPER_BLOCK; i++)
-        w[i] = 1;
+    for (size_t i = 0; i < PND_SUPER_BLOCK; i++)
+        w[i] = 1 + LEAST_WEIGHT;
+    for (size_t i = 0; i < count && importance; i++)
+        sum += importance[i] / (float)count;
+    for (size_t i = 0; i < count && sum > 0; i++)
+        w[i] = importance[i] / sum + LEAST_WEIGHT;
 }
 
 static void pack_row(const struct format *format, size_t block_bytes,
