@@ -99,6 +99,22 @@ static bool take_file(struct model_args *args, const char *path)
     return true;
 }
 
+bool take_model_files(struct model_args *args, int argc, char **argv)
+{
+    for (int i = optind; i < argc; i++) {
+        if (!take_file(args, argv[i]))
+            return false;
+    }
+    return true;
+}
+
+bool has_model_files(const struct model_args *args)
+{
+    return args->file_count > 0 || args->bundle || args->imagebind ||
+           args->decoder || args->adapter || args->tokenizer ||
+           args->clip_vocab;
+}
+
 static bool set_part(struct model_args *args, panda_file_kind kind,
                      const char *path)
 {
@@ -142,8 +158,8 @@ bool find_model_parts(struct model_args *args)
         return false;
     for (size_t i = 0; found && i < args->file_count; i++) {
         panda_file_kind kind;
-        found =
-            panda_model_find_kind(&kind, runtime, args->files[i]) == PANDA_OK;
+        found = panda_model_find_kind(&kind, runtime, args->files[i], NULL) ==
+                PANDA_OK;
         if (!found)
             fail_with_message();
         else
@@ -153,9 +169,8 @@ bool find_model_parts(struct model_args *args)
     return found;
 }
 
-/* The value of one of `words`, which end with NULL; they count from `first`. */
-static bool find_word(int32_t *out, int32_t first, const char *option,
-                      const char *value, const char *const *words)
+bool take_word(int32_t *out, int32_t first, const char *option,
+               const char *value, const char *const *words)
 {
     for (int32_t i = 0; words[i]; i++) {
         if (strcmp(words[i], value) == 0) {
@@ -208,7 +223,7 @@ bool take_model_option(struct model_args *args, int option, const char *value)
     case OPT_CPU_MASK:
         return parse_count(&args->cpu_mask, "cpu-mask", value, 1, UINT64_MAX);
     case OPT_PRECISION:
-        return find_word(&args->precision, PANDA_PRECISION_AUTO, "precision",
+        return take_word(&args->precision, PANDA_PRECISION_AUTO, "precision",
                          value, precision_words);
     case 'v':
         args->verbose++;
@@ -227,10 +242,10 @@ bool take_media_option(struct media_args *args, int option, const char *value)
     args->depth.struct_size = sizeof args->depth;
     switch (option) {
     case OPT_DEPTH_UNIT:
-        return find_word(&args->depth.unit, PANDA_DEPTH_UNIT_MILLIMETRE,
+        return take_word(&args->depth.unit, PANDA_DEPTH_UNIT_MILLIMETRE,
                          "depth-unit", value, units);
     case OPT_DEPTH_SENSOR:
-        return find_word(&args->depth.sensor, PANDA_DEPTH_SENSOR_KV1,
+        return take_word(&args->depth.sensor, PANDA_DEPTH_SENSOR_KV1,
                          "depth-sensor", value, sensors);
     case OPT_DEPTH_BASELINE:
         return parse_number(&args->depth.baseline, "depth-baseline", value,
@@ -286,9 +301,10 @@ bool create_runtime(panda_runtime **runtime, const struct model_args *args)
     options.threads = args->threads;
     options.cpu_mask = args->cpu_mask;
     options.log = print_log;
-    options.log_level = args->verbose > 1   ? PANDA_LOG_DEBUG
-                        : args->verbose > 0 ? PANDA_LOG_INFO
-                                            : PANDA_LOG_ERROR;
+    options.log_level = args->verbose > 1      ? PANDA_LOG_DEBUG
+                        : args->verbose > 0    ? PANDA_LOG_INFO
+                        : args->shows_warnings ? PANDA_LOG_WARN
+                                               : PANDA_LOG_ERROR;
     /* This program uses OpenBLAS for nothing else. */
     options.flags = PANDA_RUNTIME_SET_BLAS_THREADS;
     if (panda_runtime_create(runtime, &options) == PANDA_OK)

@@ -29,6 +29,7 @@ struct model_args {
     uint64_t cpu_mask;
     panda_precision precision;
     int verbose;
+    bool shows_warnings; /* without --verbose, too */
 };
 
 /* Codes of long options, above any character. */
@@ -55,11 +56,13 @@ enum {
 
 /* Rows for the option tables of the commands. */
 #define MODEL_OPTIONS                                                          \
+  {"decoder", required_argument, NULL, OPT_DECODER}, MODEL_OPTIONS_BUT_DECODER
+
+#define MODEL_OPTIONS_BUT_DECODER                                              \
   {"model", required_argument, NULL, OPT_MODEL},                               \
       {"imagebind", required_argument, NULL, OPT_IMAGEBIND},                   \
       {"imagebind-config", required_argument, NULL, OPT_IMAGEBIND_CONFIG},     \
       {"clip-vocab", required_argument, NULL, OPT_CLIP_VOCAB},                 \
-      {"decoder", required_argument, NULL, OPT_DECODER},                       \
       {"tokenizer", required_argument, NULL, OPT_TOKENIZER},                   \
       {"adapter", required_argument, NULL, OPT_ADAPTER},                       \
       {"lora-alpha", required_argument, NULL, OPT_LORA_ALPHA},                 \
@@ -112,6 +115,12 @@ extern const char *const precision_words[]; /* by panda_precision, then NULL */
 bool take_model_option(struct model_args *args, int option, const char *value);
 bool take_media_option(struct media_args *args, int option, const char *value);
 
+/** Take what is no option as --model. False: too many (said on stderr). */
+bool take_model_files(struct model_args *args, int argc, char **argv);
+
+/** Whether any part of a model was given. */
+bool has_model_files(const struct model_args *args);
+
 /** Make each --model the part that its content says. False (said on stderr):
  *  it cannot be read, is no part of a model, or its part was given already. */
 bool find_model_parts(struct model_args *args);
@@ -119,6 +128,11 @@ bool find_model_parts(struct model_args *args);
 /** Describe an item of the command line; `input` borrows from `args`. */
 panda_status describe_media(panda_input *input, const struct media_args *args,
                             const struct media_item *item);
+
+/** The value of one of `words`, which end with NULL and count from `first`;
+ *  false (said on stderr) for another word. */
+bool take_word(int32_t *out, int32_t first, const char *option,
+               const char *value, const char *const *words);
 
 /** Numbers of the command line; false (said on stderr) when out of range. */
 bool parse_number(double *out, const char *option, const char *value, double lo,
@@ -160,6 +174,11 @@ void print_json_float(float value);
 
 /** Whole content of a file on the heap; NULL (said on stderr) on failure. */
 char *read_whole_file(const char *path, size_t *size);
+
+/** Run the conversion with a progress bar, "converting"; `options` has all but
+ *  the sources, which are `args` with this LoRA mode. Returns the exit code. */
+int write_model(const struct model_args *args, panda_lora_mode lora_mode,
+                panda_convert_options *options, const char *doing);
 
 int command_embed(int argc, char **argv);
 int command_chat(int argc, char **argv);

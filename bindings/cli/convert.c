@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common.h"
-#include "progress.h"
 
 static const char help[] =
     "usage: panda convert -o FILE [FILE]... [OPTION]...\n"
@@ -57,11 +56,8 @@ struct word {
     int32_t value;
 };
 
-static const struct word lora_modes[] = {{"auto", PANDA_LORA_DEFAULT},
-                                         {"merge", PANDA_LORA_MERGE},
-                                         {"side", PANDA_LORA_SIDE},
-                                         {"off", PANDA_LORA_OFF},
-                                         {0}};
+static const char *const lora_modes[] = {"auto", "merge", "side", "off",
+                                         NULL}; /* by panda_lora_mode */
 
 static const struct word parts[] = {
     {"encoders", PANDA_PART_ENCODERS | PANDA_PART_CLIP_VOCAB},
@@ -104,19 +100,6 @@ static bool take_words(uint32_t *out, const char *option, const char *value,
     return false;
 }
 
-static bool take_word(int32_t *out, const char *option, const char *value,
-                      const struct word *words)
-{
-    uint32_t found = 0;
-    if (!strchr(value, ',') && take_words(&found, option, value, words)) {
-        *out = (int32_t)found;
-        return true;
-    }
-    if (strchr(value, ','))
-        fprintf(stderr, "panda: --%s %s: expected one word\n", option, value);
-    return false;
-}
-
 enum {
     OPT_ONLY = OPT_OWN,
     OPT_MODALITIES,
@@ -141,7 +124,8 @@ static bool take_option(struct convert_args *args, int option,
         return take_words(&args->model.modalities, "modalities", value,
                           modalities);
     case OPT_LORA:
-        return take_word(&args->lora_mode, "lora", value, lora_modes);
+        return take_word(&args->lora_mode, PANDA_LORA_DEFAULT, "lora", value,
+                         lora_modes);
     case OPT_ENCODER_FORMAT:
         return take_format(&o->encoder_format, "encoder-format", value);
     case OPT_DECODER_FORMAT:
@@ -167,8 +151,7 @@ static int check(const struct convert_args *args)
     if (args->base && m->decoder)
         return fail_usage("convert", "--base is the decoder, and %s was given",
                           m->decoder);
-    if (!m->bundle && !m->imagebind && !m->decoder && !m->adapter &&
-        !m->tokenizer && !m->clip_vocab && !args->base)
+    if (!has_model_files(m) && !args->base)
         return fail_usage("convert", "no file given");
     return -1;
 }
@@ -197,39 +180,11 @@ static int parse(struct convert_args *args, int argc, char **argv)
         if (!take_option(args, option, optarg))
             return EXIT_USAGE;
     }
-    for (int i = optind; i < argc; i++) {
-        if (!take_model_option(&args->model, OPT_MODEL, argv[i]))
-            return EXIT_USAGE;
-    }
+    if (!take_model_files(&args->model, argc, argv))
+        return EXIT_USAGE;
     if (!find_model_parts(&args->model))
         return EXIT_FAILED;
     return check(args);
-}
-
-static int32_t show_writing(uint64_t done, uint64_t total, const char *what,
-                            void *user)
-{
-    return show_progress(user, (double)done, (double)total, true, what);
-}
-
-static int write_model(struct convert_args *args)
-{
-    panda_convert_options *o = &args->options;
-    panda_runtime *runtime;
-    panda_model_options files;
-    struct progress progress;
-    if (!create_runtime(&runtime, &args->model))
-        return EXIT_FAILED;
-    set_model_options(&files, &args->model);
-    files.lora_mode = args->lora_mode;
-    o->model = &files;
-    o->progress = show_writing;
-    o->progress_user = &progress;
-    begin_progress(&progress, "converting");
-    panda_status status = panda_convert(runtime, o);
-    end_progress(&progress);
-    panda_runtime_destroy(runtime);
-    return status == PANDA_OK ? EXIT_DONE : fail_with_message();
 }
 
 int command_convert(int argc, char **argv)
@@ -242,5 +197,6 @@ int command_convert(int argc, char **argv)
         args.model.decoder = args.base;
         args.options.decoder_delta = args.delta;
     }
-    return write_model(&args);
+    return write_model(&args.model, args.lora_mode, &args.options,
+                       "converting");
 }

@@ -45,15 +45,11 @@ static int parse(struct info_args *args, int argc, char **argv)
         else if (!take_model_option(&args->model, option, optarg))
             return EXIT_USAGE;
     }
-    for (int i = optind; i < argc; i++) {
-        if (!take_model_option(&args->model, OPT_MODEL, argv[i]))
-            return EXIT_USAGE;
-    }
+    if (!take_model_files(&args->model, argc, argv))
+        return EXIT_USAGE;
     if (!find_model_parts(&args->model))
         return EXIT_FAILED;
-    if (!args->model.bundle && !args->model.imagebind && !args->model.decoder &&
-        !args->model.adapter && !args->model.tokenizer &&
-        !args->model.clip_vocab)
+    if (!has_model_files(&args->model))
         return fail_usage("info", "no file given");
     return -1;
 }

@@ -30,8 +30,8 @@ static const char help[] =
     "\n"
     "Model:\n"
     "  --imagebind F  --imagebind-config F  --clip-vocab F  --tokenizer F\n"
-    "  --adapter F  --lora-alpha A  --threads N  --cpu-mask M  -v, --verbose\n"
-    "                            as for panda chat\n"
+    "  --adapter F  --lora-alpha A  --threads N  --cpu-mask M  --precision P\n"
+    "  -v, --verbose             as for panda chat\n"
     "\n"
     "Example:\n"
     "  panda quantize vicuna-7b-v0.gguf -o vicuna-7b-q4.gguf --decoder q4_k_m "
@@ -70,8 +70,7 @@ static bool take_option(struct quantize_args *args, int option,
 
 static int check(const struct quantize_args *args)
 {
-    if (args->model.file_count == 0 && !args->model.imagebind &&
-        !args->model.adapter)
+    if (!has_model_files(&args->model))
         return fail_usage("quantize", "no model file given");
     if (args->measure && !args->importance)
         return fail_usage("quantize", "--measure needs --importance FILE, "
@@ -93,17 +92,7 @@ static int parse(struct quantize_args *args, int argc, char **argv)
         {"decoder", required_argument, NULL, OPT_FORMAT},
         {"importance", required_argument, NULL, OPT_IMPORTANCE},
         {"measure", required_argument, NULL, OPT_MEASURE},
-        {"model", required_argument, NULL, OPT_MODEL},
-        {"imagebind", required_argument, NULL, OPT_IMAGEBIND},
-        {"imagebind-config", required_argument, NULL, OPT_IMAGEBIND_CONFIG},
-        {"clip-vocab", required_argument, NULL, OPT_CLIP_VOCAB},
-        {"tokenizer", required_argument, NULL, OPT_TOKENIZER},
-        {"adapter", required_argument, NULL, OPT_ADAPTER},
-        {"lora-alpha", required_argument, NULL, OPT_LORA_ALPHA},
-        {"threads", required_argument, NULL, OPT_THREADS},
-        {"cpu-mask", required_argument, NULL, OPT_CPU_MASK},
-        {"verbose", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
+        MODEL_OPTIONS_BUT_DECODER, /* --decoder is a format here */
         {0},
     };
     int option;
@@ -115,10 +104,8 @@ static int parse(struct quantize_args *args, int argc, char **argv)
         if (!take_option(args, option, optarg))
             return EXIT_USAGE;
     }
-    for (int i = optind; i < argc; i++) {
-        if (!take_model_option(&args->model, OPT_MODEL, argv[i]))
-            return EXIT_USAGE;
-    }
+    if (!take_model_files(&args->model, argc, argv))
+        return EXIT_USAGE;
     int code = check(args);
     if (code != EXIT_DONE)
         return code;
@@ -128,12 +115,6 @@ static int parse(struct quantize_args *args, int argc, char **argv)
 static int32_t show_measuring(double fraction, void *user)
 {
     return show_progress(user, fraction, 1, false, "");
-}
-
-static int32_t show_writing(uint64_t done, uint64_t total, const char *what,
-                            void *user)
-{
-    return show_progress(user, (double)done, (double)total, true, what);
 }
 
 static bool measure(const struct quantize_args *args, const panda_model *model)
@@ -187,28 +168,16 @@ static bool prepare(const struct quantize_args *args)
     return done;
 }
 
-static int write_model(const struct quantize_args *args)
+static int quantize(const struct quantize_args *args)
 {
-    struct progress progress;
-    panda_model_options files;
     panda_convert_options options;
-    panda_runtime *runtime;
-    if (!create_runtime(&runtime, &args->model))
-        return EXIT_FAILED;
-    set_model_options(&files, &args->model);
     panda_convert_options_init(&options, sizeof options);
-    options.model = &files;
     options.output = args->output;
     options.encoder_format = args->encoders;
     options.decoder_format = args->decoder;
     options.importance = args->importance;
-    options.progress = show_writing;
-    options.progress_user = &progress;
-    begin_progress(&progress, "quantising");
-    panda_status status = panda_convert(runtime, &options);
-    end_progress(&progress);
-    panda_runtime_destroy(runtime);
-    return status == PANDA_OK ? EXIT_DONE : fail_with_message();
+    return write_model(&args->model, PANDA_LORA_DEFAULT, &options,
+                       "quantising");
 }
 
 int command_quantize(int argc, char **argv)
@@ -219,5 +188,5 @@ int command_quantize(int argc, char **argv)
         return code;
     if (!prepare(&args))
         return EXIT_FAILED;
-    return args.output ? write_model(&args) : EXIT_DONE;
+    return args.output ? quantize(&args) : EXIT_DONE;
 }

@@ -63,8 +63,8 @@ enum {
 /** Reads `size` bytes at `offset` of a source into `buffer`; both lie within
  *  the source's size. Return 0 when all are there, anything else to fail the
  *  call with PANDA_E_CALLBACK. Called on the thread of the call that was given
- *  the source (panda_model_open, panda_convert), and only before it returns;
- *  must not call into the same model. */
+ *  the source (panda_model_open, panda_model_find_kind, panda_convert), and
+ *  only before it returns; must not call into the same model. */
 typedef int32_t (*panda_read_fn)(uint64_t offset, void *buffer, size_t size,
                                  void *user);
 
@@ -286,12 +286,16 @@ enum {
 /** Tell what a file or folder is by its content (not by its name).
  *  @param out gives one of PANDA_FILE_*; UNKNOWN for a readable file of
  *         another kind
- *  @return PANDA_OK; PANDA_E_IO; PANDA_E_FORMAT for a damaged weight file
+ *  @param path of a file, a folder, or one of the sources
+ *  @param options borrows; only its `sources` are used; NULL for none
+ *  @return PANDA_OK; PANDA_E_IO; PANDA_E_FORMAT for a damaged weight file;
+ *          PANDA_E_ARGUMENT, PANDA_E_VERSION for the options;
+ *          PANDA_E_CALLBACK
  *  Thread safety: any thread.
  *  @since 0.1 */
-PANDA_API panda_status panda_model_find_kind(panda_file_kind *out,
-                                             panda_runtime *runtime,
-                                             const char *path);
+PANDA_API panda_status panda_model_find_kind(
+    panda_file_kind *out, panda_runtime *runtime, const char *path,
+    const panda_model_options *options);
 
 /** Flags of panda_model_tokenize and panda_decoder_push_text. */
 enum {

@@ -72,6 +72,18 @@ static void choose_tokenizer(struct pnd_convert_sources *s,
         s->tokenizer_gguf = pnd_weights_get_gguf(from);
 }
 
+/* By default the text encoder comes with its vocabulary, or not at all. */
+static void warn_about_text(const panda_model *model,
+                            const panda_model_options *files)
+{
+    if (files->modalities == 0 && !model->towers[PND_TOWER_TEXT] &&
+        pnd_tower_is_in(model->encoder_weights, PND_TOWER_TEXT))
+        pnd_log(&model->runtime->context, PANDA_LOG_WARN,
+                "%s: its text encoder is left out, expected CLIP's merges "
+                "(bpe_simple_vocab_16e6.txt.gz) as clip_vocab, --clip-vocab",
+                pnd_weights_get_path(model->encoder_weights));
+}
+
 /* What of the opened model is to be written. */
 static panda_status choose_sources(struct pnd_convert_sources *s,
                                    const panda_model *model,
@@ -84,6 +96,7 @@ static panda_status choose_sources(struct pnd_convert_sources *s,
     s->decoder_format = o->decoder_format;
     s->lora_mode = files->lora_mode;
     if (parts & PANDA_PART_ENCODERS && model->encoder_weights) {
+        warn_about_text(model, files);
         s->encoders = model->encoder_weights;
         memcpy(s->towers, model->towers, sizeof s->towers);
     }

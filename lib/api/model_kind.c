@@ -6,6 +6,8 @@
 
 #include "api/check.h"
 #include "api/model_parts.h"
+#include "api/options.h"
+#include "api/sources.h"
 #include "format/bundle.h"
 #include "format/gzip.h"
 
@@ -56,60 +58,89 @@ static bool has_prefix(const struct pnd_map *map, const char *prefix)
     return map->size >= length && memcmp(map->data, prefix, length) == 0;
 }
 
+/* The file, whose first bytes may be looked at. */
+static panda_status open_map(struct pnd_map *map, const struct pnd_context *ctx,
+                             const char *path)
+{
+    panda_status status = pnd_map_open(map, ctx, path);
+    if (status < 0)
+        return status;
+    status = pnd_map_need(map, 0, map->size < 16 ? map->size : 16);
+    if (status < 0)
+        pnd_map_close(map);
+    return status;
+}
+
+/* Whether it opened. What a file of another kind gives is no failure. */
+static panda_status judge(bool *out, panda_status status)
+{
+    *out = status == PANDA_OK;
+    if (status == PANDA_E_MEMORY || status == PANDA_E_CALLBACK)
+        return status;
+    pnd_error_clear();
+    return PANDA_OK;
+}
+
 /* CLIP merges begin with a version line in all copies in use. */
-static bool is_clip_vocab(const struct pnd_context *ctx, const char *path)
+static panda_status find_is_clip_vocab(bool *out, const struct pnd_context *ctx,
+                                       const char *path)
 {
     char *text = NULL;
     size_t size;
-    bool result = false;
-    if (pnd_gzip_read_file(&text, &size, ctx, path, 64u << 20) == 0) {
-        result =
-            strstr(text, "#version") != NULL && strstr(text, "</w>") != NULL;
-        pnd_free(&ctx->alloc, text);
-    }
-    pnd_error_clear();
-    return result;
+    panda_status status =
+        judge(out, pnd_gzip_read_file(&text, &size, ctx, path, 64u << 20));
+    *out = *out && strstr(text, "#version") && strstr(text, "</w>");
+    pnd_free(&ctx->alloc, text);
+    return status;
 }
 
-static bool is_tokenizer(const struct pnd_context *ctx, const char *path)
+static panda_status find_is_tokenizer(bool *out, const struct pnd_context *ctx,
+                                      const char *path)
 {
     struct pnd_tokenizer *tokenizer = NULL;
-    bool result =
-        pnd_tokenizer_open(&tokenizer, ctx, path, NULL) == PANDA_OK;
+    panda_status status =
+        judge(out, pnd_tokenizer_open(&tokenizer, ctx, path, NULL));
     pnd_tokenizer_close(tokenizer);
-    pnd_error_clear();
-    return result;
+    return status;
 }
 
 /* Files that are no tensors; by their first bytes where these tell. */
-static panda_file_kind get_other_kind(const struct pnd_context *ctx,
-                                      const char *path)
+static panda_status find_other_kind(panda_file_kind *out,
+                                    const struct pnd_context *ctx,
+                                    const char *path)
 {
     struct pnd_map map;
-    if (pnd_map_open(&map, NULL, path) < 0)
-        return PANDA_FILE_UNKNOWN;
+    bool is_one = false;
+    panda_status status;
+    PND_TRY(open_map(&map, ctx, path));
     bool may_be_merges = has_prefix(&map, "\x1f\x8b") ||
                          has_prefix(&map, "\"bpe") || has_prefix(&map, "#");
     bool may_be_protobuf = has_prefix(&map, "\n");
     pnd_map_close(&map);
-    if (may_be_merges && is_clip_vocab(ctx, path))
-        return PANDA_FILE_CLIP_VOCAB;
-    if (may_be_protobuf && is_tokenizer(ctx, path))
-        return PANDA_FILE_TOKENIZER;
-    pnd_error_clear();
-    return PANDA_FILE_UNKNOWN;
+    if (may_be_merges)
+        PND_TRY(find_is_clip_vocab(&is_one, ctx, path));
+    if (is_one)
+        *out = PANDA_FILE_CLIP_VOCAB;
+    else if (may_be_protobuf)
+        PND_TRY(find_is_tokenizer(&is_one, ctx, path));
+    if (is_one && may_be_protobuf)
+        *out = PANDA_FILE_TOKENIZER;
+out:
+    return status;
 }
 
 /* Whether the file claims to hold tensors: zip, GGUF, safetensors, an index;
  * and whether it is JSON. */
-static panda_status find_is_weights(bool *out, bool *is_json, const char *path)
+static panda_status find_is_weights(bool *out, bool *is_json,
+                                    const struct pnd_context *ctx,
+                                    const char *path)
 {
     struct pnd_map map;
     *is_json = false;
-    *out = pnd_path_get_kind(NULL, path) == PND_PATH_DIRECTORY;
+    *out = pnd_path_get_kind(ctx, path) == PND_PATH_DIRECTORY;
     if (*out)
         return PANDA_OK;
-    panda_status status = pnd_map_open(&map, NULL, path);
+    panda_status status = open_map(&map, ctx, path);
     if (status < 0)
         return status;
     *is_json = has_prefix(&map, "{");
@@ -120,32 +151,47 @@ static panda_status find_is_weights(bool *out, bool *is_json, const char *path)
     return PANDA_OK;
 }
 
+static panda_status find_kind(panda_file_kind *out,
+                              const struct pnd_context *ctx, const char *path)
+{
+    bool is_weights, is_json, is_tokenizer = false;
+    struct pnd_weights *weights;
+    panda_status status;
+    PND_TRY(find_is_weights(&is_weights, &is_json, ctx, path));
+    if (is_json)
+        PND_TRY(find_is_tokenizer(&is_tokenizer, ctx, path));
+    if (is_tokenizer) {
+        *out = PANDA_FILE_TOKENIZER;
+        return PANDA_OK;
+    }
+    if (!is_weights)
+        return find_other_kind(out, ctx, path);
+    PND_TRY(pnd_weights_open(&weights, ctx, path));
+    *out = get_weights_kind(weights);
+    pnd_weights_close(weights);
+out:
+    return status;
+}
+
 panda_status panda_model_find_kind(panda_file_kind *out, panda_runtime *runtime,
-                                   const char *path)
+                                   const char *path,
+                                   const panda_model_options *options)
 {
     PND_ENTER();
     PANDA_CHECK_POINTER(out);
     *out = PANDA_FILE_UNKNOWN;
     PANDA_CHECK_POINTER(runtime);
     PANDA_CHECK_POINTER(path);
-    const struct pnd_context *ctx = &runtime->context;
-    bool is_weights, is_json;
-    panda_status status = find_is_weights(&is_weights, &is_json, path);
+    struct pnd_context ctx = runtime->context; /* that finds the sources */
+    panda_model_options o = {0};
+    panda_status status = PANDA_OK;
+    if (options)
+        status = pnd_options_read(&o, sizeof o, options, "panda_model_options");
+    if (status == PANDA_OK)
+        status = pnd_sources_begin(&ctx, &o);
     if (status < 0)
         return status;
-    if (is_json && is_tokenizer(ctx, path)) {
-        *out = PANDA_FILE_TOKENIZER;
-        return PANDA_OK;
-    }
-    if (!is_weights) {
-        *out = get_other_kind(ctx, path);
-        return PANDA_OK;
-    }
-    struct pnd_weights *weights;
-    status = pnd_weights_open(&weights, ctx, path);
-    if (status < 0)
-        return status;
-    *out = get_weights_kind(weights);
-    pnd_weights_close(weights);
-    return PANDA_OK;
+    status = find_kind(out, &ctx, path);
+    pnd_sources_end(&ctx);
+    return status;
 }

@@ -94,7 +94,7 @@ START_TEST(missing_pointers_to_data_are_refused)
     REFUSES(panda_model_get_part_info(model, 0, NULL));
     REFUSES(panda_model_get_part_info(NULL, 0, &part));
     REFUSES(panda_model_get_tower_info(model, PANDA_MODALITY_IMAGE, NULL));
-    REFUSES(panda_model_find_kind(&kind, runtime, NULL));
+    REFUSES(panda_model_find_kind(&kind, runtime, NULL, NULL));
     REFUSES(panda_model_tokenize(model, &token, 1, NULL, "x", 1, 0));
     REFUSES(panda_model_tokenize(model, NULL, 1, &count, "x", 1, 0));
     REFUSES(panda_model_tokenize(model, &token, 1, &count, NULL, 1, 0));

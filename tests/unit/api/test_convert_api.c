@@ -159,7 +159,7 @@ START_TEST(a_bundle_computes_the_same)
     ck_assert_uint_eq(again.parts, expected.parts);
     demand_same(&again, &found);
     panda_file_kind kind;
-    ck_assert_ok(panda_model_find_kind(&kind, runtime, get_path("b")));
+    ck_assert_ok(panda_model_find_kind(&kind, runtime, get_path("b"), NULL));
     ck_assert_int_eq(kind, PANDA_FILE_BUNDLE);
     remove_file("a");
     remove_file("b");
@@ -251,7 +251,7 @@ START_TEST(a_decoder_alone)
     ck_assert_ok(panda_convert(runtime, &o));
     panda_model_options alone = {.struct_size = sizeof alone};
     panda_file_kind kind;
-    ck_assert_ok(panda_model_find_kind(&kind, runtime, get_path("a")));
+    ck_assert_ok(panda_model_find_kind(&kind, runtime, get_path("a"), NULL));
     ck_assert_int_eq(kind, PANDA_FILE_DECODER);
     alone.decoder = get_path("a");
     struct output found = run(&alone);

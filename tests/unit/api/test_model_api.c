@@ -205,11 +205,11 @@ START_TEST(kinds_are_told_by_content)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         panda_file_kind kind;
-        ck_assert_ok(panda_model_find_kind(&kind, runtime, rows[i].path));
+        ck_assert_ok(panda_model_find_kind(&kind, runtime, rows[i].path, NULL));
         ck_assert_int_eq(kind, rows[i].kind);
     }
     panda_file_kind kind;
-    ck_assert_fails(panda_model_find_kind(&kind, runtime, "/no/file"),
+    ck_assert_fails(panda_model_find_kind(&kind, runtime, "/no/file", NULL),
                     PANDA_E_IO, "/no/file");
     panda_runtime_destroy(runtime);
 }
@@ -248,7 +248,7 @@ START_TEST(gguf_files)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         panda_file_kind kind;
-        ck_assert_ok(panda_model_find_kind(&kind, runtime, rows[i].path));
+        ck_assert_ok(panda_model_find_kind(&kind, runtime, rows[i].path, NULL));
         ck_assert_int_eq(kind, rows[i].kind);
     }
     options.decoder = rows[0].path;

@@ -1,5 +1,6 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,6 +231,58 @@ START_TEST(only_wanted_parts_are_read)
 }
 END_TEST
 
+/* Whatever callback fails on the way, the call does. */
+START_TEST(kinds_of_sources)
+{
+    struct shelf shelf = {0};
+    struct api_files files = api_files_write(32);
+    panda_runtime *runtime = api_runtime(NULL, 1);
+    panda_file_kind kind;
+    char config[600], weights[600];
+    static const struct {
+        const char *name;
+        panda_file_kind kind;
+    } rows[] = {{"memory:/towers", PANDA_FILE_IMAGEBIND},
+                {"memory:/delta", PANDA_FILE_ADAPTER},
+                {"memory:/words", PANDA_FILE_TOKENIZER},
+                {"memory:/llama", PANDA_FILE_DECODER},
+                {"memory:/llama/config.json", PANDA_FILE_UNKNOWN}};
+    snprintf(config, sizeof config, "%s/config.json", files.decoder);
+    snprintf(weights, sizeof weights, "%s/model.safetensors", files.decoder);
+    add(&shelf, rows[0].name, files.imagebind, true);
+    add(&shelf, rows[1].name, files.adapter, false);
+    add(&shelf, rows[2].name, files.tokenizer, true);
+    add(&shelf, "memory:/llama/model.safetensors", weights, true);
+    add(&shelf, "memory:/llama/config.json", config, true);
+    panda_model_options options = {.struct_size = sizeof options,
+                                   .sources = shelf.sources,
+                                   .source_count = shelf.count};
+    for (size_t i = 0; i + 1 < sizeof rows / sizeof *rows; i++) {
+        ck_assert_ok(panda_model_find_kind(&kind, runtime, rows[i].name,
+                                           &options));
+        ck_assert_int_eq(kind, rows[i].kind);
+    }
+    ck_assert_fails(
+        panda_model_find_kind(&kind, runtime, rows[0].name, NULL), PANDA_E_IO,
+        rows[0].name);
+    panda_status status = PANDA_E_CALLBACK;
+    for (shelf.fail_at = 1; status == PANDA_E_CALLBACK; shelf.fail_at++) {
+        shelf.calls = 0;
+        status = panda_model_find_kind(&kind, runtime, rows[2].name, &options);
+        ck_assert_int_eq(kind, status == PANDA_OK ? PANDA_FILE_TOKENIZER
+                                                  : PANDA_FILE_UNKNOWN);
+    }
+    ck_assert_ok(status);
+    ck_assert_uint_gt(shelf.fail_at, 3);
+    shelf.is_closed = true;
+    options.source_count = 5000;
+    ck_assert_fails(panda_model_find_kind(&kind, runtime, "x", &options),
+                    PANDA_E_ARGUMENT, "source_count");
+    clear(&shelf);
+    panda_runtime_destroy(runtime);
+}
+END_TEST
+
 /* A conversion looks at every byte, and the source is not its to forget. */
 START_TEST(conversions_read_sources)
 {
@@ -370,6 +423,7 @@ int main(void)
     tcase_add_test(tc, results_are_those_of_files);
     tcase_add_test(tc, sources_and_files_may_be_mixed);
     tcase_add_test(tc, only_wanted_parts_are_read);
+    tcase_add_test(tc, kinds_of_sources);
     tcase_add_test(tc, conversions_read_sources);
     tcase_add_test(tc, failed_callbacks_name_the_source);
     tcase_add_test(tc, lack_of_memory_leaks_nothing);
