@@ -22,7 +22,7 @@ static const char help[] =
     "                            q4_1, q4_0, iq4_nl, iq4_xs, q3_k_m or q2_k\n"
     "  --importance FILE         data that says which columns of the decoder "
     "matter:\n"
-    "                            a GGUF of this program or of llama-imatrix\n"
+    "                            a file of this program or of llama-imatrix\n"
     "  --measure TEXT            first measure it on this text file, and write "
     "it to\n"
     "                            the file of --importance; without -o only "

@@ -79,8 +79,8 @@ typedef struct panda_convert_options {
     panda_format decoder_format; /**< any but INT8 */
     const char *importance;      /**< importance data for the decoder's block
                                       formats: what panda_importance_measure or
-                                      llama.cpp's llama-imatrix wrote (GGUF);
-                                      default none */
+                                      llama.cpp's llama-imatrix wrote (a GGUF,
+                                      or its older form); default none */
     panda_convert_fn progress;   /**< default none */
     void *progress_user;
 } panda_convert_options;

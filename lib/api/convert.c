@@ -8,7 +8,7 @@
 #include "api/model_parts.h"
 #include "api/options.h"
 #include "convert/delta.h"
-#include "convert/importance.h"
+#include "convert/importance_file.h"
 #include "convert/sources.h"
 #include "format/bundle.h"
 
@@ -230,7 +230,7 @@ panda_status panda_convert(panda_runtime *runtime,
     PND_TRY(pnd_convert_write(&model->context, &sources, o.output, o.progress,
                               o.progress_user));
 out:
-    pnd_weights_close(sources.importance);
+    pnd_importance_close(sources.importance);
     pnd_weights_close(base.weights);
     panda_model_close(model);
     return status;

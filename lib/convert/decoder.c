@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "convert/choose.h"
-#include "convert/importance.h"
+#include "convert/importance_file.h"
 #include "convert/sources.h"
 #include "decoder/llama_names.h"
 #include "decoder/llama_weights.h"
@@ -333,7 +333,7 @@ panda_status pnd_convert_add_decoder(struct pnd_plan *plan,
     if (s->importance && p.measured == 0)
         status = pnd_fail(PANDA_E_SHAPE,
                           "%s: has nothing about any matrix of this decoder",
-                          pnd_weights_get_path(s->importance));
+                          pnd_importance_get_path(s->importance));
     PND_TRY(status);
     if (s->lora)
         PND_TRY(put_lora(&p, w));

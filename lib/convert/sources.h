@@ -3,6 +3,7 @@
 #ifndef PND_CONVERT_SOURCES_H
 #define PND_CONVERT_SOURCES_H
 
+#include "convert/importance_file.h"
 #include "convert/plan.h"
 #include "decoder/llama.h"
 #include "encoder/tower.h"
@@ -27,7 +28,7 @@ struct pnd_convert_sources {
     struct pnd_weights *base;
     const struct pnd_llama_config *config;
     panda_format decoder_format;
-    struct pnd_weights *importance; /* of its matrices' columns */
+    struct pnd_importance *importance; /* of its matrices' columns */
     const struct pnd_tokenizer *tokenizer;
     const struct pnd_gguf *tokenizer_gguf; /* where it is from a GGUF */
     const char *tokenizer_path;            /* its own file, or NULL */

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "convert/importance.h"
-#include "format/gguf_write.h"
+#include "convert/importance_file.h"
 #include "support/tiny_llama.h"
 
 enum { COUNT = 70, CONTEXT = 32 };
@@ -68,7 +68,7 @@ START_TEST(means_are_those_of_the_inputs)
 {
     struct seen seen = {{0}, 0};
     struct pnd_session *session;
-    struct pnd_weights *w;
+    struct pnd_importance *w;
     const int32_t bos = 1;
     const float *q, *k, *output;
     ck_assert_ok(pnd_importance_measure(test_context(), llama, tokens, COUNT,
@@ -101,7 +101,7 @@ START_TEST(means_are_those_of_the_inputs)
         pnd_importance_read(&q, w, &arena, "blk.1.attn_q.weight", 64),
         PANDA_E_FORMAT, "attn_q.weight.in_sum2 has 32 numbers of type f32, "
                         "expected 64");
-    pnd_weights_close(w);
+    pnd_importance_close(w);
 }
 END_TEST
 
@@ -122,71 +122,6 @@ START_TEST(nothing_is_left_of_what_was_stopped)
     ck_assert_fails(pnd_importance_measure(test_context(), llama, tokens, 0, 1,
                                            CONTEXT, path, NULL),
                     PANDA_E_ARGUMENT, "0 tokens");
-}
-END_TEST
-
-/* A file with one pair of tensors. */
-static const char *write_data(const char *type, float sum, float count,
-                              size_t counts)
-{
-    struct pnd_gguf_writer w;
-    struct pnd_buffer head;
-    static const char zeros[PND_GGUF_ALIGNMENT];
-    const float pair[2] = {1, sum}, number[2] = {count, count};
-    pnd_buffer_init(&head, &test_context()->alloc);
-    ck_assert_ok(pnd_gguf_writer_init(&w, &test_context()->alloc, "x"));
-    ck_assert_ok(pnd_gguf_put_text(&w, "general.type", type));
-    ck_assert_ok(pnd_gguf_put_tensor(&w, "a.in_sum2", PND_F32, 2,
-                                     (int64_t[]){1, 2}));
-    ck_assert_ok(pnd_gguf_put_tensor(&w, "a.counts", PND_F32, 2,
-                                     (int64_t[]){1, (int64_t)counts}));
-    ck_assert_ok(pnd_gguf_writer_finish(&w, &head));
-    ck_assert_ok(pnd_buffer_append(&head, pair, 8));
-    ck_assert_ok(pnd_buffer_append(&head, zeros, 56));
-    ck_assert_ok(pnd_buffer_append(&head, number, 4 * counts));
-    ck_assert_ok(pnd_buffer_append(&head, zeros, 64 - 4 * counts));
-    const char *temp = test_write_temp(".gguf", head.data, head.size);
-    pnd_buffer_free(&head);
-    pnd_gguf_writer_free(&w);
-    return temp;
-}
-
-START_TEST(wrong_data_is_refused)
-{
-    const struct {
-        float sum, count;
-        size_t counts;
-        const char *part;
-    } cases[] = {
-        {NAN, 1, 1, "has nan at 1"},    {-1, 1, 1, "has -1 at 1"},
-        {INFINITY, 1, 1, "has inf at"}, {1, 0, 1, "no positive f32 number"},
-        {1, NAN, 1, "no positive"},     {1, 1, 2, "no positive f32 number"},
-        {1, -3, 1, "no positive"},      {1, INFINITY, 1, "no positive"},
-    };
-    struct pnd_weights *w;
-    const float *out;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ck_assert_ok(pnd_importance_open(
-            &w, test_context(),
-            write_data("imatrix", cases[i].sum, cases[i].count,
-                       cases[i].counts)));
-        ck_assert_fails(pnd_importance_read(&out, w, &arena, "a", 2),
-                        PANDA_E_FORMAT, cases[i].part);
-        ck_assert_ptr_null(out);
-        pnd_weights_close(w);
-    }
-    ck_assert_ok(pnd_importance_open(&w, test_context(),
-                                     write_data("imatrix", 6, 4, 1)));
-    ck_assert_ok(pnd_importance_read(&out, w, &arena, "a", 2));
-    ck_assert_float_eq(out[0], 0.25f);
-    ck_assert_float_eq(out[1], 1.5f);
-    pnd_weights_close(w);
-    ck_assert_fails(pnd_importance_open(&w, test_context(),
-                                        write_data("model", 6, 4, 1)),
-                    PANDA_E_FORMAT, "no importance data");
-    ck_assert_fails(
-        pnd_importance_open(&w, test_context(), tiny_file_write(&file)),
-        PANDA_E_FORMAT, "no importance data");
 }
 END_TEST
 
@@ -221,7 +156,6 @@ static Suite *make_suite(void)
     tcase_add_checked_fixture(c, set_up, tear_down);
     tcase_add_test(c, means_are_those_of_the_inputs);
     tcase_add_test(c, nothing_is_left_of_what_was_stopped);
-    tcase_add_test(c, wrong_data_is_refused);
     tcase_add_test(c, lack_of_memory);
     suite_add_tcase(s, c);
     return s;
