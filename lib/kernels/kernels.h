@@ -53,6 +53,9 @@ struct pnd_q8_block {
     int8_t codes[256]; /* -127..127; value = scale * code */
     float scales[16];  /* of each 16 elements; two at a time are equal */
     float sums[16];    /* scale times the sum of the 16 codes */
+    /* -128 times the sum of 16 and of 32 codes: what makes up for adding 128
+     * to the codes of weights, for products that take unsigned ones */
+    int32_t biases[16], wide_biases[8];
 };
 
 /** Blocks of a row of k elements. */

@@ -6,12 +6,15 @@
 #include "nn/sizes.h"
 
 /* Up to this many rows a piece is a slice of weights that is worth a thread's
- * while and stays in the level-two cache for the next rows; with more rows it
- * is few columns, since arithmetic takes over. */
+ * while and stays in the level-two cache for the next rows. With more rows
+ * arithmetic takes over: as many columns as kernels unpack at a time, or fewer
+ * while there are not ENOUGH_PIECES for each thread. */
 #define FEW_ROWS 8
 #define SLICE_BYTES (128 * 1024)
 #define MOST_COLUMNS 256
-#define MANY_ROWS_COLUMNS 64
+#define UNPACKED_COLUMNS 160
+#define LEAST_COLUMNS 32
+#define ENOUGH_PIECES 4
 
 /* Rows that are rounded in one piece. */
 #define ROUND_ELEMENTS (32 * 1024)
@@ -39,10 +42,17 @@ static size_t count_rounded(size_t in, size_t rows)
                           (sizeof(struct pnd_q8_block) / sizeof(float)));
 }
 
-static size_t choose_columns(const struct pnd_linear *layer, size_t rows)
+static size_t choose_columns(const struct pnd_context *ctx,
+                             const struct pnd_linear *layer, size_t rows)
 {
-    if (rows > FEW_ROWS)
-        return MANY_ROWS_COLUMNS;
+    if (rows > FEW_ROWS) {
+        const size_t enough =
+            ENOUGH_PIECES * (size_t)pnd_pool_get_threads(ctx->pool);
+        size_t columns = UNPACKED_COLUMNS;
+        while (columns > LEAST_COLUMNS && layer->out / columns < enough)
+            columns -= LEAST_COLUMNS;
+        return columns;
+    }
     const size_t columns =
         SLICE_BYTES / pnd_dtype_get_row_bytes(layer->dtype, layer->in);
     return columns < 16 ? 16
@@ -146,7 +156,7 @@ void pnd_linear_q8_run(const struct pnd_context *ctx,
             job.sides[i] = t;
             t += pnd_round_line(rows * layer->side->rank);
         }
-        job.columns[i] = choose_columns(layer, rows);
+        job.columns[i] = choose_columns(ctx, layer, rows);
         job.first[i] = pieces;
         pieces += (uint32_t)pnd_divide_up(layer->out, job.columns[i]);
     }

@@ -49,6 +49,10 @@ START_TEST(rounding)
             const float scale = largest / 127;
             ck_assert_float_eq(b->scales[group], scale);
             ck_assert_float_eq(b->sums[group], scale * (float)sum);
+            ck_assert_int_eq(b->biases[group], -128 * sum);
+            ck_assert_int_eq(b->wide_biases[group / 2],
+                             b->biases[group / 2 * 2] +
+                                 b->biases[group / 2 * 2 + 1]);
             const float exact =
                 i < k ? values[i] * (127 / largest) : 0;
             ck_assert_int_eq(b->codes[at], (int)nearbyintf(exact));
@@ -201,6 +205,10 @@ START_TEST(products)
                       block == 32 ? 32 * (7 + i) : 512);
     }
     check_product(type, 10, 20, 2304);
+    /* More than is unpacked at a time, of each way to scale. */
+    if (type == PND_Q4_0 || type == PND_Q4_1 || type == PND_Q2_K ||
+        type == PND_Q6_K)
+        check_product(type, 99, 165, 1280);
 }
 END_TEST
 
@@ -213,7 +221,7 @@ START_TEST(nan_comes_through)
     for (size_t m = 1; m < 16; m += 7) {
         struct product p = make_product(type, m, 4, 512, 0);
         struct pnd_q8_block *a = (struct pnd_q8_block *)p.a.data;
-        a[1].scales[3] = a[1].sums[3] = NAN;
+        a[1].scales[2] = a[1].scales[3] = a[1].sums[3] = NAN;
         for (size_t i = 0; i < implementations; i++) {
             run_product(&list[i], &p);
             ck_assert(isnan(((float *)p.y.data)[0]));

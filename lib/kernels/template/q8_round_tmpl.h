@@ -39,15 +39,16 @@ ALWAYS_INLINE int32_t sum_codes(const int8_t *codes)
     return sum;
 }
 
-/* 32 elements: codes, and two of the scales and sums. */
-ALWAYS_INLINE void round_32(const float *x, int8_t *codes, float *scales,
-                            float *sums)
+/* Elements 32 part to 32 part + 31 of a block. */
+ALWAYS_INLINE void round_32(const float *x, size_t part,
+                            struct pnd_q8_block *to)
 {
     union {
         int32_t bits;
         float value;
     } largest = {find_largest(x)};
     const bool is_finite = largest.bits < 0x7f800000;
+    int8_t *codes = to->codes + 32 * part;
     float scale = largest.value / 127, inverse = 0;
     if (is_finite && largest.value > 127 * 0x1p-126f)
         inverse = 127 / largest.value;
@@ -61,24 +62,23 @@ ALWAYS_INLINE void round_32(const float *x, int8_t *codes, float *scales,
         for (size_t j = 0; j < VF_LANES; j++)
             codes[i + j] = (int8_t)(uint8_t)(rounded[j] & 255);
     }
+    to->wide_biases[part] = 0;
     for (size_t i = 0; i < 2; i++) {
-        scales[i] = scale;
-        sums[i] = scale * (float)sum_codes(codes + 16 * i);
+        const int32_t sum = sum_codes(codes + 16 * i);
+        to->scales[2 * part + i] = scale;
+        to->sums[2 * part + i] = scale * (float)sum;
+        to->biases[2 * part + i] = -128 * sum;
+        to->wide_biases[part] -= 128 * sum;
     }
 }
 
 static void q8_round(size_t k, const float *x, struct pnd_q8_block *to)
 {
     for (; k > 0; to++) {
-        size_t done = 0;
-        for (; done < 8 && k > 0; done++, x += 32, k -= 32)
-            round_32(x, to->codes + 32 * done, to->scales + 2 * done,
-                     to->sums + 2 * done);
-        memset(to->codes + 32 * done, 0, sizeof to->codes - 32 * done);
-        for (; done < 8; done++) {
-            to->scales[2 * done] = to->scales[2 * done + 1] = 0;
-            to->sums[2 * done] = to->sums[2 * done + 1] = 0;
-        }
+        if (k < 256)
+            memset(to, 0, sizeof *to);
+        for (size_t part = 0; part < 8 && k > 0; part++, x += 32, k -= 32)
+            round_32(x, part, to);
     }
 }
 

@@ -40,6 +40,7 @@ struct q8_format {
     bool has_offset;     /* otherwise `offsets` is not filled */
     bool is_signed;      /* codes are, but for VQ_BIAS */
     bool has_wide_groups; /* scales of two groups at a time are equal */
+    uint8_t bias; /* offsets are -bias times scales; 0: they are not */
 };
 
 #define SIGNED_OFFSET (VQ_BIAS != 0)
@@ -263,24 +264,25 @@ ALWAYS_INLINE vq codes_iq4_xs(const uint8_t *p, int part)
     return vq_look_up(read_nibbles(b->codes[part * VQ_ROWS], 16), iq4_values);
 }
 
-#define Q8_FORMAT(type, elements, has_offset, is_signed, has_wide_groups)    \
+#define Q8_FORMAT(type, elements, has_offset, is_signed, has_wide_groups,   \
+                  bias)                                                      \
     static const struct q8_format format_##type = {                          \
         scales_##type, codes_##type, elements,                               \
         sizeof(struct pnd_block_##type), has_offset, is_signed,              \
-        has_wide_groups};
+        has_wide_groups, bias};
 
-Q8_FORMAT(q8_0, 32, SIGNED_OFFSET, true, true)
-Q8_FORMAT(q4_0, 32, true, false, true)
-Q8_FORMAT(q4_1, 32, true, false, true)
-Q8_FORMAT(q5_0, 32, true, false, true)
-Q8_FORMAT(q5_1, 32, true, false, true)
-Q8_FORMAT(q2_k, 256, true, false, false)
-Q8_FORMAT(q3_k, 256, true, false, false)
-Q8_FORMAT(q4_k, 256, true, false, true)
-Q8_FORMAT(q5_k, 256, true, false, true)
-Q8_FORMAT(q6_k, 256, true, false, false)
-Q8_FORMAT(iq4_nl, 32, SIGNED_OFFSET, true, true)
-Q8_FORMAT(iq4_xs, 256, SIGNED_OFFSET, true, true)
+Q8_FORMAT(q8_0, 32, SIGNED_OFFSET, true, true, VQ_BIAS)
+Q8_FORMAT(q4_0, 32, true, false, true, 8)
+Q8_FORMAT(q4_1, 32, true, false, true, 0)
+Q8_FORMAT(q5_0, 32, true, false, true, 16)
+Q8_FORMAT(q5_1, 32, true, false, true, 0)
+Q8_FORMAT(q2_k, 256, true, false, false, 0)
+Q8_FORMAT(q3_k, 256, true, false, false, 4)
+Q8_FORMAT(q4_k, 256, true, false, true, 0)
+Q8_FORMAT(q5_k, 256, true, false, true, 0)
+Q8_FORMAT(q6_k, 256, true, false, false, 32)
+Q8_FORMAT(iq4_nl, 32, SIGNED_OFFSET, true, true, VQ_BIAS)
+Q8_FORMAT(iq4_xs, 256, SIGNED_OFFSET, true, true, VQ_BIAS)
 
 /* row(dtype, type) for each of them */
 #define FOR_Q8_FORMATS(row)                                                \

@@ -7,26 +7,31 @@
 
 /* Products of many rows of activations, for vectors of 64 bytes: rows of
  * weights are unpacked once to one byte a code, 32 rows by CHUNK units of 256
- * elements, in an order in which a vector has four neighbours of 16 rows; that
- * panel stays in the level-one cache while all rows of activations pass. A tile
- * of the result, TILE rows by 32, is summed in integers for each scale, then in
- * floats. */
+ * elements, in an order in which a vector has four neighbours of 16 rows. Such
+ * a panel stays in the level-one cache while tiles of activations pass, and
+ * PANELS of them in the level-two cache while BLOCK_TILES tiles do. A tile of
+ * the result, up to TILE rows by 32, is summed in integers for each scale, then
+ * in floats. */
 
 #define TILE 6
-#define CHUNK 4 /* units */
+#define LEAST_TILE 3 /* TILE or more rows are cut evenly */
+#define CHUNK 4      /* units */
+#define PANELS 5
+#define BLOCK_TILES 16
 
 struct panel_unit {
-    vq codes[64][2];    /* of elements 4 i to 4 i + 3, of 16 rows twice */
-    vf scales[16][2];   /* of each group of 16 elements */
-    vf offsets[16][2];
+    vq codes[64][2];  /* of elements 4 i to 4 i + 3, of 16 rows twice */
+    vf scales[16][2]; /* of each group of 16 elements, or of 32 */
+    vf offsets[16][2]; /* where codes are not biased; over -128 */
 };
 
 struct panel {
     struct panel_unit units[CHUNK];
 };
 
-_Static_assert(sizeof(struct panel) + 64 <= PND_GEMM_SCRATCH * sizeof(float),
-               "the panel is in the caller's scratch");
+_Static_assert(PANELS * sizeof(struct panel) + 64 <=
+                   PND_GEMM_SCRATCH * sizeof(float),
+               "the panels are in the caller's scratch");
 
 /* The rows of weights that a panel is made of. */
 struct panel_rows {
@@ -62,27 +67,37 @@ ALWAYS_INLINE const uint8_t *get_unit(struct q8_format f,
                               struct panel *to)                               \
     {                                                                         \
         for (size_t u = 0; u < units; u++) {                                  \
-            panel_unpack(format_##type, rows, u, 0, &to->units[u]);           \
-            panel_unpack(format_##type, rows, u, 1, &to->units[u]);           \
+            panel_unpack(format_##type, rows, u, &to->units[u]);              \
         }                                                                     \
     }
 
-/* Rows 16 half to 16 half + 15. */
-ALWAYS_INLINE void panel_unpack(struct q8_format f,
+/* Scales and offsets of rows 16 half to 16 half + 15. */
+ALWAYS_INLINE void panel_scales(struct q8_format f,
                                 const struct panel_rows *rows, size_t index,
                                 size_t half, struct panel_unit *to)
 {
+    const size_t step = f.has_wide_groups ? 2 : 1;
     uint8_t buffer[UNIT_BUFFER];
     vf scales[16], offsets[16];
     for (size_t r = 0; r < 16; r++)
         f.scales(get_unit(f, rows, 16 * half + r, index, buffer), &scales[r],
                  &offsets[r]);
     vf_transpose(scales);
+    for (size_t g = 0; g < 16; g += step)
+        to->scales[g / step][half] = scales[g];
+    if (f.bias)
+        return;
     vf_transpose(offsets);
-    for (size_t g = 0; g < 16; g++) {
-        to->scales[g][half] = scales[g];
-        to->offsets[g][half] = offsets[g];
-    }
+    for (size_t g = 0; g < 16; g += step)
+        to->offsets[g / step][half] = offsets[g] * vf_set(-1.0f / 128);
+}
+
+/* Codes of the same rows, with 128 added where they are biased. */
+ALWAYS_INLINE void panel_codes(struct q8_format f,
+                               const struct panel_rows *rows, size_t index,
+                               size_t half, struct panel_unit *to)
+{
+    uint8_t buffer[UNIT_BUFFER];
     for (int part = 0; part < PARTS; part++) {
         vf square[16];
         UNROLL
@@ -91,8 +106,22 @@ ALWAYS_INLINE void panel_unpack(struct q8_format f,
                 get_unit(f, rows, 16 * half + r, index, buffer), part);
         vf_transpose(square);
         UNROLL
-        for (size_t i = 0; i < 16; i++)
-            to->codes[16 * part + (int)i][half] = (vq)square[i];
+        for (int i = 0; i < 16; i++) {
+            vq codes = (vq)square[i];
+            if (f.bias)
+                codes += vq_set((uint8_t)(128 - f.bias));
+            to->codes[16 * part + i][half] = codes;
+        }
+    }
+}
+
+ALWAYS_INLINE void panel_unpack(struct q8_format f,
+                                const struct panel_rows *rows, size_t index,
+                                struct panel_unit *to)
+{
+    for (size_t half = 0; half < 2; half++) {
+        panel_scales(f, rows, index, half, to);
+        panel_codes(f, rows, index, half, to);
     }
 }
 
@@ -104,99 +133,170 @@ ALWAYS_INLINE __m512i repeat_four(const int8_t *x)
     return _mm512_set1_epi32(four);
 }
 
-/* sums += the products of `depth` elements, which have one scale */
-ALWAYS_INLINE void add_group(size_t rows, size_t depth, size_t at,
+/* What a tile is made of: constants. */
+struct tile_kind {
+    size_t rows;
+    size_t depth;   /* elements that share a scale: 16 or 32 */
+    bool is_biased; /* codes of weights are, and there are no offsets */
+};
+
+ALWAYS_INLINE __m512i repeat_bias(struct tile_kind kind, size_t group,
+                                  const struct pnd_q8_block *x)
+{
+    return _mm512_set1_epi32(kind.depth == 32 ? x->wide_biases[group]
+                                              : x->biases[group]);
+}
+
+/* sums += the products of group `group` of a unit */
+ALWAYS_INLINE void add_group(struct tile_kind kind, size_t group,
                              const struct panel_unit *w,
                              const struct pnd_q8_block *x, size_t stride,
                              vf sums[TILE][2])
 {
+    const size_t at = group * kind.depth;
+    const vq(*codes)[2] = w->codes + at / 4;
     __m512i dots[TILE][2];
     UNROLL
-    for (size_t r = 0; r < rows; r++)
-        dots[r][0] = dots[r][1] = _mm512_setzero_si512();
+    for (size_t r = 0; r < kind.rows; r++)
+        dots[r][0] = dots[r][1] =
+            kind.is_biased ? repeat_bias(kind, group, &x[r * stride])
+                           : _mm512_setzero_si512();
     UNROLL
-    for (size_t i = 0; i < depth; i += 4) {
-        const vq *codes = w->codes[(at + i) / 4];
+    for (size_t i = 0; i < kind.depth / 4; i++) {
         UNROLL
-        for (size_t r = 0; r < rows; r++) {
-            __m512i four = repeat_four(x[r * stride].codes + at + i);
-            dots[r][0] = _mm512_dpbusd_epi32(dots[r][0], (__m512i)codes[0],
-                                             four);
-            dots[r][1] = _mm512_dpbusd_epi32(dots[r][1], (__m512i)codes[1],
-                                             four);
+        for (size_t r = 0; r < kind.rows; r++) {
+            const __m512i four =
+                repeat_four(x[r * stride].codes + at + 4 * i);
+            dots[r][0] =
+                _mm512_dpbusd_epi32(dots[r][0], (__m512i)codes[i][0], four);
+            dots[r][1] =
+                _mm512_dpbusd_epi32(dots[r][1], (__m512i)codes[i][1], four);
         }
     }
-    const size_t group = at / 16;
     UNROLL
-    for (size_t r = 0; r < rows; r++) {
+    for (size_t r = 0; r < kind.rows; r++) {
         const struct pnd_q8_block *row = &x[r * stride];
-        vf scale = vf_set(row->scales[group]), sum = vf_set(row->sums[group]);
-        if (depth > 16)
-            sum += vf_set(row->sums[group + 1]);
+        const vf scale = vf_set(row->scales[group * kind.depth / 16]);
         UNROLL
         for (int h = 0; h < 2; h++) {
-            sums[r][h] = vf_fma(_mm512_cvtepi32_ps(dots[r][h]),
-                                w->scales[group][h] * scale, sums[r][h]);
-            sums[r][h] = vf_fma(w->offsets[group][h], sum, sums[r][h]);
+            vf sum = _mm512_cvtepi32_ps(dots[r][h]) * w->scales[group][h];
+            if (!kind.is_biased)
+                sum = vf_fma(
+                    w->offsets[group][h],
+                    _mm512_cvtepi32_ps(repeat_bias(kind, group, row)), sum);
+            sums[r][h] = vf_fma(sum, scale, sums[r][h]);
         }
     }
 }
 
-/* y[rows, columns] (+)= x[rows] * panel */
-ALWAYS_INLINE void panel_tile(size_t rows, size_t depth, size_t units,
+/* The tile's part of y, of `columns` columns. */
+struct tile_result {
+    float *y;
+    size_t ldy, columns;
+    bool is_sum; /* of what was there and the products */
+};
+
+/* to = rows of x times the panel. What was there is fetched while products are
+ * summed: rows of y are far apart, and so seldom in a near cache. */
+ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
                               const struct panel *w,
                               const struct pnd_q8_block *x, size_t stride,
-                              float *y, size_t ldy, size_t columns, bool add)
+                              struct tile_result to)
 {
-    const uint32_t there = columns < 32 ? (1u << columns) - 1 : UINT32_MAX;
+    const uint32_t there =
+        to.columns < 32 ? (1u << to.columns) - 1 : UINT32_MAX;
     vf sums[TILE][2] = {{{0}}};
-    if (add) {
-        UNROLL
-        for (size_t r = 0; r < rows; r++) {
-            sums[r][0] =
-                _mm512_maskz_loadu_ps((__mmask16)there, y + r * ldy);
-            sums[r][1] = _mm512_maskz_loadu_ps((__mmask16)(there >> 16),
-                                               y + r * ldy + 16);
-        }
+    UNROLL
+    for (size_t r = 0; r < kind.rows; r++) {
+        const float *y = to.y + r * to.ldy;
+        __builtin_prefetch(y, 1);
+        __builtin_prefetch(y + to.columns / 2, 1);
+        __builtin_prefetch(y + to.columns - 1, 1);
     }
     for (size_t u = 0; u < units; u++) {
-        for (size_t at = 0; at < 256; at += depth)
-            add_group(rows, depth, at, &w->units[u], x + u, stride, sums);
+        for (size_t group = 0; group < 256 / kind.depth; group++)
+            add_group(kind, group, &w->units[u], x + u, stride, sums);
     }
     UNROLL
-    for (size_t r = 0; r < rows; r++) {
-        _mm512_mask_storeu_ps(y + r * ldy, (__mmask16)there, sums[r][0]);
-        _mm512_mask_storeu_ps(y + r * ldy + 16, (__mmask16)(there >> 16),
-                              sums[r][1]);
+    for (size_t r = 0; r < kind.rows; r++) {
+        UNROLL
+        for (int h = 0; h < 2; h++) {
+            float *y = to.y + r * to.ldy + 16 * h;
+            const __mmask16 mask = (__mmask16)(there >> 16 * h);
+            if (to.is_sum)
+                sums[r][h] += _mm512_maskz_loadu_ps(mask, y);
+            _mm512_mask_storeu_ps(y, mask, sums[r][h]);
+        }
     }
 }
 
 typedef void (*panel_tile_fn)(size_t units, const struct panel *w,
                               const struct pnd_q8_block *x, size_t stride,
-                              float *y, size_t ldy, size_t columns, bool add);
+                              struct tile_result to);
 
-#define PANEL_TILE(rows, depth)                                              \
-    static void tile_##rows##_##depth(                                       \
-        size_t units, const struct panel *w, const struct pnd_q8_block *x,   \
-        size_t stride, float *y, size_t ldy, size_t columns, bool add)       \
-    {                                                                        \
-        panel_tile(rows, depth, units, w, x, stride, y, ldy, columns, add);  \
+#define PANEL_TILE(rows, depth, is_biased)                                  \
+    static void tile_##rows##_##depth##_##is_biased(                        \
+        size_t units, const struct panel *w, const struct pnd_q8_block *x,  \
+        size_t stride, struct tile_result to)                               \
+    {                                                                       \
+        const struct tile_kind kind = {rows, depth, is_biased};             \
+        panel_tile(kind, units, w, x, stride, to);                          \
     }
 
-PANEL_TILE(1, 16) PANEL_TILE(2, 16) PANEL_TILE(3, 16)
-PANEL_TILE(4, 16) PANEL_TILE(5, 16) PANEL_TILE(6, 16)
-PANEL_TILE(1, 32) PANEL_TILE(2, 32) PANEL_TILE(3, 32)
-PANEL_TILE(4, 32) PANEL_TILE(5, 32) PANEL_TILE(6, 32)
+/* From LEAST_TILE rows on. */
+#define PANEL_TILES(depth, is_biased)                                       \
+    PANEL_TILE(3, depth, is_biased) PANEL_TILE(4, depth, is_biased)         \
+    PANEL_TILE(5, depth, is_biased) PANEL_TILE(6, depth, is_biased)         \
+    static const panel_tile_fn panel_tiles_##depth##_##is_biased[] = {      \
+        tile_3_##depth##_##is_biased, tile_4_##depth##_##is_biased,         \
+        tile_5_##depth##_##is_biased, tile_6_##depth##_##is_biased,         \
+    };
 
-/* By whether two groups share a scale, and rows - 1. */
-static const panel_tile_fn panel_tiles[2][TILE] = {
-    {tile_1_16, tile_2_16, tile_3_16, tile_4_16, tile_5_16, tile_6_16},
-    {tile_1_32, tile_2_32, tile_3_32, tile_4_32, tile_5_32, tile_6_32},
-};
+PANEL_TILES(16, 0)
+PANEL_TILES(16, 1)
+PANEL_TILES(32, 0)
+PANEL_TILES(32, 1)
+
+static const panel_tile_fn *choose_tiles(struct q8_format f)
+{
+    if (f.has_wide_groups)
+        return f.bias ? panel_tiles_32_1 : panel_tiles_32_0;
+    return f.bias ? panel_tiles_16_1 : panel_tiles_16_0;
+}
 
 typedef void (*panel_unpack_fn)(const struct panel_rows *rows, size_t units,
                                 struct panel *to);
 
+/* Products of all rows with unpacked panels, which begin at unit `first`. */
+static void multiply_panels(const panel_tile_fn *tile_of, size_t m,
+                            size_t first, size_t units,
+                            const struct panel *panels, size_t columns,
+                            const struct pnd_q8_block *a, size_t stride,
+                            float *y, size_t ldy)
+{
+    const size_t tiles = (m + TILE - 1) / TILE;
+    size_t row = 0;
+    for (size_t t = 0; t < tiles; t += BLOCK_TILES) {
+        const size_t end = t + BLOCK_TILES < tiles ? t + BLOCK_TILES : tiles;
+        size_t r = row;
+        for (size_t j = 0; j < columns; j += 32) {
+            r = row;
+            for (size_t i = t; i < end; i++) {
+                const size_t height = m / tiles + (i < m % tiles);
+                const struct tile_result to = {
+                    y + r * ldy + j, ldy,
+                    columns - j < 32 ? columns - j : 32, first > 0};
+                tile_of[height - LEAST_TILE](units, &panels[j / 32],
+                                             a + r * stride + first, stride,
+                                             to);
+                r += height;
+            }
+        }
+        row = r;
+    }
+}
+
+/* m >= TILE */
 static void q8_panels(struct q8_format f, panel_unpack_fn unpack, size_t m,
                       size_t n, size_t k, const struct pnd_q8_block *a,
                       const uint8_t *w, size_t row_bytes, float *y, size_t ldy,
@@ -204,24 +304,22 @@ static void q8_panels(struct q8_format f, panel_unpack_fn unpack, size_t m,
 {
     const size_t stride = pnd_q8_count_blocks(k);
     const size_t unit_bytes = 256 / f.block * f.bytes;
-    const size_t tiles = (m + TILE - 1) / TILE;
-    struct panel *panel =
+    struct panel *panels =
         (void *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-    for (size_t j = 0; j < n; j += 32) {
-        const size_t columns = n - j < 32 ? n - j : 32;
-        for (size_t u = 0; u < stride; u += CHUNK) {
-            const size_t units = stride - u < CHUNK ? stride - u : CHUNK;
-            const struct panel_rows rows = {
-                w + j * row_bytes + u * unit_bytes, row_bytes, columns,
-                k / f.block * f.bytes - u * unit_bytes};
-            unpack(&rows, units, panel);
-            for (size_t t = 0, r = 0; t < tiles; t++) {
-                const size_t height = m / tiles + (t < m % tiles);
-                panel_tiles[f.has_wide_groups][height - 1](
-                    units, panel, a + r * stride + u, stride,
-                    y + r * ldy + j, ldy, columns, u > 0);
-                r += height;
+    for (size_t u = 0; u < stride; u += CHUNK) {
+        const size_t units = stride - u < CHUNK ? stride - u : CHUNK;
+        for (size_t first = 0; first < n; first += 32 * PANELS) {
+            const size_t columns =
+                n - first < 32 * PANELS ? n - first : 32 * PANELS;
+            for (size_t j = 0; j < columns; j += 32) {
+                const struct panel_rows rows = {
+                    w + (first + j) * row_bytes + u * unit_bytes, row_bytes,
+                    columns - j < 32 ? columns - j : 32,
+                    k / f.block * f.bytes - u * unit_bytes};
+                unpack(&rows, units, &panels[j / 32]);
             }
+            multiply_panels(choose_tiles(f), m, u, units, panels, columns, a,
+                            stride, y + first, ldy);
         }
     }
 }

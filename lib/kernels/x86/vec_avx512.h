@@ -91,7 +91,7 @@ static inline float vf_sum(vf v)
 }
 
 /* rows[i][j] <-> rows[j][i] */
-static inline void vf_transpose(vf rows[VF_LANES])
+ALWAYS_INLINE void vf_transpose(vf rows[VF_LANES])
 {
     vf pairs[16], fours[16], halves[16];
     UNROLL
