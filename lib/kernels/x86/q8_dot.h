@@ -13,10 +13,57 @@
 #define Q8_ROWS 4
 
 /* Sums over a row of weights, of each row of activations: two in turn, so that
- * an addition need not wait for the one before. */
+ * an addition need not wait for the one before. `others` is of the offsets, or
+ * what the bias is to be multiplied with. */
 struct q8_sums {
-    vf codes[Q8_ROWS][2], offsets[Q8_ROWS];
+    vf codes[Q8_ROWS][2], others[Q8_ROWS];
 };
+
+/* Codes of a unit in their own order. */
+ALWAYS_INLINE void q8_add_codes(struct q8_format f, size_t m,
+                                const uint8_t *unit,
+                                const struct pnd_q8_block *x, size_t stride,
+                                vf scales[Q8_ROWS][VF_COUNT],
+                                struct q8_sums *sums)
+{
+    UNROLL
+    for (int part = 0; part < PARTS; part++) {
+        const vq codes = f.codes(unit, part);
+        UNROLL
+        for (size_t r = 0; r < m; r++) {
+            vq other = vq_load(x[r * stride].codes + part * 32 * VQ_ROWS);
+            vf dots = f.is_signed ? vq_dot_signed(codes, other)
+                                  : vq_dot(codes, other);
+            sums->codes[r][part % 2] =
+                vf_fma(dots, vq_spread(scales[r], part),
+                       sums->codes[r][part % 2]);
+        }
+    }
+}
+
+/* Codes by halves of blocks, which have one scale: a sum for both. */
+ALWAYS_INLINE void q8_add_halves(struct q8_format f, size_t m,
+                                 const uint8_t *unit,
+                                 const struct pnd_q8_block *x, size_t stride,
+                                 vf scales[Q8_ROWS][VF_COUNT],
+                                 struct q8_sums *sums)
+{
+    UNROLL
+    for (int step = 0; step < PARTS / 2; step++) {
+        vq codes[2];
+        f.halves(unit, step, codes);
+        UNROLL
+        for (size_t r = 0; r < m; r++) {
+            vq other[2];
+            vq_load_halves(x[r * stride].codes + step * 64 * VQ_ROWS, other);
+            vf dots = f.is_signed ? vq_dot_two_signed(codes, other)
+                                  : vq_dot_two(codes, other);
+            sums->codes[r][step % 2] =
+                vf_fma(dots, vq_spread_halves(scales[r], step),
+                       sums->codes[r][step % 2]);
+        }
+    }
+}
 
 /* The next unit: 256 elements. */
 ALWAYS_INLINE void q8_add_unit(struct q8_format f, size_t m,
@@ -32,25 +79,17 @@ ALWAYS_INLINE void q8_add_unit(struct q8_format f, size_t m,
         UNROLL
         for (int i = 0; i < VF_COUNT; i++) {
             scales[r][i] = weights[i] * vf_load_f32(row->scales + i * VF_LANES);
-            if (f.has_offset)
-                sums->offsets[r] =
-                    vf_fma(offsets[i], vf_load_f32(row->sums + i * VF_LANES),
-                           sums->offsets[r]);
+            if (f.has_offset || f.bias)
+                sums->others[r] =
+                    vf_fma(f.bias ? weights[i] : offsets[i],
+                           vf_load_f32(row->sums + i * VF_LANES),
+                           sums->others[r]);
         }
     }
-    UNROLL
-    for (int part = 0; part < PARTS; part++) {
-        const vq codes = f.codes(unit, part);
-        UNROLL
-        for (size_t r = 0; r < m; r++) {
-            vq other = vq_load(x[r * stride].codes + part * 32 * VQ_ROWS);
-            vf dots = f.is_signed ? vq_dot_signed(codes, other)
-                                  : vq_dot(codes, other);
-            sums->codes[r][part % 2] =
-                vf_fma(dots, vq_spread(scales[r], part),
-                       sums->codes[r][part % 2]);
-        }
-    }
+    if (f.halves)
+        q8_add_halves(f, m, unit, x, stride, scales, sums);
+    else
+        q8_add_codes(f, m, unit, x, stride, scales, sums);
 }
 
 /* y[r] = row r of x times a row of weights; m is a constant. */
@@ -68,9 +107,12 @@ ALWAYS_INLINE void q8_dot(struct q8_format f, size_t m, size_t k,
         q8_add_unit(f, m, unit, x, stride, &sums);
     }
     UNROLL
-    for (size_t r = 0; r < m; r++)
+    for (size_t r = 0; r < m; r++) {
+        if (f.bias)
+            sums.others[r] *= vf_set(-(float)f.bias);
         y[r * ldy] = vf_sum((sums.codes[r][0] + sums.codes[r][1]) +
-                            sums.offsets[r]);
+                            sums.others[r]);
+    }
 }
 
 ALWAYS_INLINE void q8_dots(struct q8_format f, size_t m, size_t n, size_t k,

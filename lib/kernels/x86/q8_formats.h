@@ -11,7 +11,8 @@
 /* Block formats a unit of 256 elements at a time: one block, or eight of 32.
  * `scales` fills what the 16 groups of 16 elements are multiplied with and
  * what is added; `codes` gives the codes of a part, one vector of bytes, as
- * numbers of 0..255 from which VQ_BIAS is to be taken where they are signed.
+ * numbers of 0..255 from which `bias` is to be taken, VQ_BIAS where they are
+ * signed.
  * The vq_*.h included before have the vectors:
  *
  *   vq                     bytes: 32 (AVX2) or 64 (AVX-512), with + | &
@@ -21,6 +22,8 @@
  *   vq_set(x)              x everywhere
  *   vq_rows(p, stride)     32 bytes of each of VQ_ROWS places
  *   vq_pairs(p, stride)    16 bytes of each of them, twice
+ *   vq_quads(p, stride)    16 bytes of each of 2 VQ_ROWS places
+ *   vq_load_halves(p, o)   of 2 VQ_ROWS times 32: first the first 16 of each
  *   vq_shift_halves(v)     the second 16 of every 32 bytes 4 bits to the right
  *   vq_shift_rows(v, n, s) row r of 32 bytes n + r s bits to the right; bits of
  *                          a neighbour come in, here as well
@@ -28,7 +31,7 @@
  *   vq_bits(p, stride)     16 where a bit is set: 32 bits of each place
  *   vq_look_up(v, table)   table[v] + VQ_BIAS, v < 16
  *   vf_scale_bytes(b, d, out)  d times 16 signed bytes
- *   vf_set_pairs(h, out)   8 f16 numbers, each twice */
+ *   vf_read_pairs(p, s, out)  8 f16 numbers, s bytes apart, each twice */
 
 #define VF_COUNT (16 / VF_LANES) /* vectors of 16 floats */
 #define PARTS (8 / VQ_ROWS)      /* of a unit */
@@ -36,56 +39,26 @@
 struct q8_format {
     void (*scales)(const uint8_t *unit, vf *scales, vf *offsets);
     vq (*codes)(const uint8_t *unit, int part);
-    size_t block, bytes; /* elements and bytes of a block */
-    bool has_offset;     /* otherwise `offsets` is not filled */
-    bool is_signed;      /* codes are, but for VQ_BIAS */
+    /* Codes of two parts, in the order of vq_load_halves; or NULL */
+    void (*halves)(const uint8_t *unit, int step, vq out[2]);
+    size_t block, bytes;  /* elements and bytes of a block */
+    bool has_offset;      /* otherwise `offsets` is not filled */
+    bool is_signed;       /* codes are, but for VQ_BIAS */
     bool has_wide_groups; /* scales of two groups at a time are equal */
-    uint8_t bias; /* offsets are -bias times scales; 0: they are not */
+    uint8_t bias;         /* to be taken from codes */
 };
 
-#define SIGNED_OFFSET (VQ_BIAS != 0)
-
 static const int8_t iq4_values[16] = PND_IQ4_VALUES;
-
-/* offsets = -bias * scales */
-ALWAYS_INLINE void set_bias(float bias, const vf *scales, vf *offsets)
-{
-    for (int i = 0; i < VF_COUNT; i++)
-        offsets[i] = scales[i] * vf_set(-bias);
-}
-
-/* The f16 numbers of eight blocks. */
-ALWAYS_INLINE __m128i gather_halves(const uint8_t *p, size_t stride)
-{
-    __m128i v = _mm_cvtsi32_si128(pnd_read_le16(p));
-    v = _mm_insert_epi16(v, pnd_read_le16(p + stride), 1);
-    v = _mm_insert_epi16(v, pnd_read_le16(p + 2 * stride), 2);
-    v = _mm_insert_epi16(v, pnd_read_le16(p + 3 * stride), 3);
-    v = _mm_insert_epi16(v, pnd_read_le16(p + 4 * stride), 4);
-    v = _mm_insert_epi16(v, pnd_read_le16(p + 5 * stride), 5);
-    v = _mm_insert_epi16(v, pnd_read_le16(p + 6 * stride), 6);
-    return _mm_insert_epi16(v, pnd_read_le16(p + 7 * stride), 7);
-}
 
 ALWAYS_INLINE float read_half(const uint8_t *p)
 {
     return f16_to_f32(pnd_read_le16(p));
 }
 
-/* Eight blocks with a scale, and codes of which `bias` is to be taken; or with
- * an offset behind the scale. */
-ALWAYS_INLINE void simple_scales(const uint8_t *p, size_t bytes, float bias,
-                                 vf *scales, vf *offsets)
+/* Eight blocks with a scale, or with an offset behind it. */
+ALWAYS_INLINE void simple_scales(const uint8_t *p, size_t bytes, vf *scales)
 {
-    vf_set_pairs(gather_halves(p, bytes), scales);
-    set_bias(bias, scales, offsets);
-}
-
-ALWAYS_INLINE void offset_scales(const uint8_t *p, size_t bytes, vf *scales,
-                                 vf *offsets)
-{
-    vf_set_pairs(gather_halves(p, bytes), scales);
-    vf_set_pairs(gather_halves(p + 2, bytes), offsets);
+    vf_read_pairs(p, bytes, scales);
 }
 
 ALWAYS_INLINE vq read_nibbles(const uint8_t *p, size_t stride)
@@ -97,37 +70,53 @@ ALWAYS_INLINE vq read_nibbles(const uint8_t *p, size_t stride)
 #define FIRST(type, unit, part) \
     ((const struct pnd_block_##type *)(const void *)(unit) + VQ_ROWS * (part))
 
-#define SIMPLE_FORMAT(type, bias, read)                                     \
+#define SIMPLE_FORMAT(type, read)                                           \
     ALWAYS_INLINE void scales_##type(const uint8_t *p, vf *s, vf *o)        \
     {                                                                       \
-        simple_scales(p, sizeof(struct pnd_block_##type), bias, s, o);      \
+        simple_scales(p, sizeof(struct pnd_block_##type), s);               \
+        (void)o;                                                            \
     }                                                                       \
-    ALWAYS_INLINE vq codes_##type(const uint8_t *p, int part)               \
-    {                                                                       \
-        const struct pnd_block_##type *b = FIRST(type, p, part);            \
-        return read;                                                        \
-    }
+    FORMAT_CODES(type, read)
 
 #define OFFSET_FORMAT(type, read)                                           \
     ALWAYS_INLINE void scales_##type(const uint8_t *p, vf *s, vf *o)        \
     {                                                                       \
-        offset_scales(p, sizeof(struct pnd_block_##type), s, o);            \
+        simple_scales(p, sizeof(struct pnd_block_##type), s);               \
+        simple_scales(p + 2, sizeof(struct pnd_block_##type), o);           \
     }                                                                       \
+    FORMAT_CODES(type, read)
+
+#define FORMAT_CODES(type, read)                                            \
     ALWAYS_INLINE vq codes_##type(const uint8_t *p, int part)               \
     {                                                                       \
         const struct pnd_block_##type *b = FIRST(type, p, part);            \
         return read;                                                        \
     }
 
-SIMPLE_FORMAT(q8_0, VQ_BIAS, vq_rows(b->codes, sizeof *b) + vq_set(VQ_BIAS))
-SIMPLE_FORMAT(q4_0, 8, read_nibbles(b->codes, sizeof *b))
-SIMPLE_FORMAT(q5_0, 16,
+SIMPLE_FORMAT(q8_0, vq_rows(b->codes, sizeof *b) + vq_set(VQ_BIAS))
+SIMPLE_FORMAT(q4_0, read_nibbles(b->codes, sizeof *b))
+SIMPLE_FORMAT(q5_0,
               read_nibbles(b->codes, sizeof *b) | vq_bits(b->high, sizeof *b))
-SIMPLE_FORMAT(iq4_nl, VQ_BIAS,
+SIMPLE_FORMAT(iq4_nl,
               vq_look_up(read_nibbles(b->codes, sizeof *b), iq4_values))
 OFFSET_FORMAT(q4_1, read_nibbles(b->codes, sizeof *b))
 OFFSET_FORMAT(q5_1,
               read_nibbles(b->codes, sizeof *b) | vq_bits(b->high, sizeof *b))
+
+/* The codes of 2 VQ_ROWS blocks: the first 16 of each, and the second. */
+#define NIBBLE_HALVES(type, read)                                           \
+    ALWAYS_INLINE void halves_##type(const uint8_t *p, int step, vq out[2]) \
+    {                                                                       \
+        const struct pnd_block_##type *b = FIRST(type, p, 2 * step);        \
+        const vq both = vq_quads(b->codes, sizeof *b);                      \
+        out[0] = read(both & vq_set(15));                                   \
+        out[1] = read(vq_shift_rows(both, 4, 0) & vq_set(15));              \
+    }
+#define READ_IQ4(v) vq_look_up(v, iq4_values)
+
+NIBBLE_HALVES(q4_0, )
+NIBBLE_HALVES(q4_1, )
+NIBBLE_HALVES(iq4_nl, READ_IQ4)
 
 /* Rows of 32 codes, of `bits` bits each, from planes of the same 32 bytes,
  * beginning with plane `plane`. */
@@ -190,7 +179,7 @@ ALWAYS_INLINE void scales_q6_k(const uint8_t *p, vf *s, vf *o)
     const struct pnd_block_q6_k *b = (const void *)p;
     vf_scale_bytes(_mm_loadu_si128((const void *)b->scales), read_half(b->d),
                    s);
-    set_bias(32, s, o);
+    (void)o;
 }
 
 ALWAYS_INLINE vq codes_q6_k(const uint8_t *p, int part)
@@ -233,7 +222,7 @@ ALWAYS_INLINE void scales_q3_k(const uint8_t *p, vf *s, vf *o)
         _mm_set_epi64x((long long)((low >> 4 & nibbles) | second << 4),
                        (long long)((low & nibbles) | first << 4));
     vf_scale_bytes(_mm_sub_epi8(codes, _mm_set1_epi8(32)), read_half(b->d), s);
-    set_bias(4, s, o);
+    (void)o;
 }
 
 ALWAYS_INLINE vq codes_q3_k(const uint8_t *p, int part)
@@ -255,7 +244,7 @@ ALWAYS_INLINE void scales_iq4_xs(const uint8_t *p, vf *s, vf *o)
         codes |= (uint64_t)(code & 255) << 8 * i;
     }
     vf_scale_bytes(repeat_bytes(codes), read_half(b->d), s);
-    set_bias(VQ_BIAS, s, o);
+    (void)o;
 }
 
 ALWAYS_INLINE vq codes_iq4_xs(const uint8_t *p, int part)
@@ -264,25 +253,25 @@ ALWAYS_INLINE vq codes_iq4_xs(const uint8_t *p, int part)
     return vq_look_up(read_nibbles(b->codes[part * VQ_ROWS], 16), iq4_values);
 }
 
-#define Q8_FORMAT(type, elements, has_offset, is_signed, has_wide_groups,   \
-                  bias)                                                      \
+#define Q8_FORMAT(type, elements, halves, has_offset, is_signed,             \
+                  has_wide_groups, bias)                                     \
     static const struct q8_format format_##type = {                          \
-        scales_##type, codes_##type, elements,                               \
+        scales_##type, codes_##type, halves, elements,                       \
         sizeof(struct pnd_block_##type), has_offset, is_signed,              \
         has_wide_groups, bias};
 
-Q8_FORMAT(q8_0, 32, SIGNED_OFFSET, true, true, VQ_BIAS)
-Q8_FORMAT(q4_0, 32, true, false, true, 8)
-Q8_FORMAT(q4_1, 32, true, false, true, 0)
-Q8_FORMAT(q5_0, 32, true, false, true, 16)
-Q8_FORMAT(q5_1, 32, true, false, true, 0)
-Q8_FORMAT(q2_k, 256, true, false, false, 0)
-Q8_FORMAT(q3_k, 256, true, false, false, 4)
-Q8_FORMAT(q4_k, 256, true, false, true, 0)
-Q8_FORMAT(q5_k, 256, true, false, true, 0)
-Q8_FORMAT(q6_k, 256, true, false, false, 32)
-Q8_FORMAT(iq4_nl, 32, SIGNED_OFFSET, true, true, VQ_BIAS)
-Q8_FORMAT(iq4_xs, 256, SIGNED_OFFSET, true, true, VQ_BIAS)
+Q8_FORMAT(q8_0, 32, NULL, false, true, true, VQ_BIAS)
+Q8_FORMAT(q4_0, 32, halves_q4_0, false, false, true, 8)
+Q8_FORMAT(q4_1, 32, halves_q4_1, true, false, true, 0)
+Q8_FORMAT(q5_0, 32, NULL, false, false, true, 16)
+Q8_FORMAT(q5_1, 32, NULL, true, false, true, 0)
+Q8_FORMAT(q2_k, 256, NULL, true, false, false, 0)
+Q8_FORMAT(q3_k, 256, NULL, false, false, false, 4)
+Q8_FORMAT(q4_k, 256, NULL, true, false, true, 0)
+Q8_FORMAT(q5_k, 256, NULL, true, false, true, 0)
+Q8_FORMAT(q6_k, 256, NULL, false, false, false, 32)
+Q8_FORMAT(iq4_nl, 32, halves_iq4_nl, false, true, true, VQ_BIAS)
+Q8_FORMAT(iq4_xs, 256, NULL, false, true, true, VQ_BIAS)
 
 /* row(dtype, type) for each of them */
 #define FOR_Q8_FORMATS(row)                                                \

@@ -3,6 +3,7 @@
 #ifndef PND_KERNELS_VQ_AVX2_H
 #define PND_KERNELS_VQ_AVX2_H
 
+#include "kernels/x86/gather_halves.h"
 #include "kernels/x86/vec_avx2.h"
 
 /* Vectors of bytes (x86/q8_formats.h): AVX2. */
@@ -33,6 +34,20 @@ static inline vq vq_pairs(const uint8_t *p, size_t stride)
 {
     (void)stride;
     return (vq)_mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)p));
+}
+
+static inline vq vq_quads(const uint8_t *p, size_t stride)
+{
+    const __m128i first = _mm_loadu_si128((const void *)p);
+    const __m128i second = _mm_loadu_si128((const void *)(p + stride));
+    return (vq)_mm256_set_m128i(second, first);
+}
+
+static inline void vq_load_halves(const int8_t *p, vq out[2])
+{
+    const __m256i a = (__m256i)vq_load(p), b = (__m256i)vq_load(p + 32);
+    out[0] = (vq)_mm256_permute2x128_si256(a, b, 0x20);
+    out[1] = (vq)_mm256_permute2x128_si256(a, b, 0x31);
 }
 
 static inline vq vq_shift_halves(vq v)
@@ -87,6 +102,22 @@ static inline vf vq_dot_signed(vq w, vq x)
                   (vq)_mm256_sign_epi8((__m256i)x, (__m256i)w));
 }
 
+/* The same of two vectors; codes are at most 63, so that four products stay
+ * within 16 bits. */
+static inline vf vq_dot_two(const vq w[2], const vq x[2])
+{
+    __m256i pairs = _mm256_add_epi16(
+        _mm256_maddubs_epi16((__m256i)w[0], (__m256i)x[0]),
+        _mm256_maddubs_epi16((__m256i)w[1], (__m256i)x[1]));
+    return _mm256_cvtepi32_ps(
+        _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+static inline vf vq_dot_two_signed(const vq w[2], const vq x[2])
+{
+    return vq_dot_signed(w[0], x[0]) + vq_dot_signed(w[1], x[1]);
+}
+
 /* Of 16 floats in two vectors: those of the groups of part `part`. */
 static inline vf vq_spread(const vf *groups, int part)
 {
@@ -97,6 +128,14 @@ static inline vf vq_spread(const vf *groups, int part)
                                             first + 1));
 }
 
+/* Of the blocks of step `step`. */
+static inline vf vq_spread_halves(const vf *groups, int step)
+{
+    const int a = step % 2 * 4, b = a + 2;
+    return _mm256_permutevar8x32_ps(groups[step / 2],
+                                    _mm256_setr_epi32(a, a, a, a, b, b, b, b));
+}
+
 static inline void vf_scale_bytes(__m128i bytes, float d, vf *out)
 {
     __m256i low = _mm256_cvtepi8_epi32(bytes);
@@ -105,8 +144,9 @@ static inline void vf_scale_bytes(__m128i bytes, float d, vf *out)
     out[1] = _mm256_cvtepi32_ps(high) * vf_set(d);
 }
 
-static inline void vf_set_pairs(__m128i halves, vf *out)
+static inline void vf_read_pairs(const uint8_t *p, size_t stride, vf *out)
 {
+    const __m128i halves = gather_halves(p, stride);
     out[0] = _mm256_cvtph_ps(_mm_unpacklo_epi16(halves, halves));
     out[1] = _mm256_cvtph_ps(_mm_unpackhi_epi16(halves, halves));
 }

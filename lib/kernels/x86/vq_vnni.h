@@ -3,6 +3,7 @@
 #ifndef PND_KERNELS_VQ_VNNI_H
 #define PND_KERNELS_VQ_VNNI_H
 
+#include "kernels/x86/gather_halves.h"
 #include "kernels/x86/vec_avx512.h"
 
 /* Vectors of bytes (x86/q8_formats.h): AVX-512 F + BW + DQ + VL + VNNI. */
@@ -41,6 +42,24 @@ static inline vq vq_pairs(const uint8_t *p, size_t stride)
     __m128i second = _mm_loadu_si128((const void *)(p + stride));
     return (vq)_mm512_mask_broadcast_i32x4(_mm512_broadcast_i32x4(first),
                                            0xff00, second);
+}
+
+static inline vq vq_quads(const uint8_t *p, size_t stride)
+{
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
+    v = _mm512_mask_broadcast_i32x4(
+        v, 0x00f0, _mm_loadu_si128((const void *)(p + stride)));
+    v = _mm512_mask_broadcast_i32x4(
+        v, 0x0f00, _mm_loadu_si128((const void *)(p + 2 * stride)));
+    return (vq)_mm512_mask_broadcast_i32x4(
+        v, 0xf000, _mm_loadu_si128((const void *)(p + 3 * stride)));
+}
+
+static inline void vq_load_halves(const int8_t *p, vq out[2])
+{
+    const __m512i a = (__m512i)vq_load(p), b = (__m512i)vq_load(p + 64);
+    out[0] = (vq)_mm512_shuffle_i64x2(a, b, 0x88);
+    out[1] = (vq)_mm512_shuffle_i64x2(a, b, 0xdd);
 }
 
 static inline vq vq_shift_halves(vq v)
@@ -86,8 +105,17 @@ static inline vf vq_dot(vq w, vq x)
         _mm512_setzero_si512(), (__m512i)w, (__m512i)x));
 }
 
+static inline vf vq_dot_two(const vq w[2], const vq x[2])
+{
+    const __m512i first = _mm512_dpbusd_epi32(
+        _mm512_setzero_si512(), (__m512i)w[0], (__m512i)x[0]);
+    return _mm512_cvtepi32_ps(
+        _mm512_dpbusd_epi32(first, (__m512i)w[1], (__m512i)x[1]));
+}
+
 /* With VQ_BIAS no codes are signed. */
 #define vq_dot_signed vq_dot
+#define vq_dot_two_signed vq_dot_two
 
 /* Of 16 floats: those of the groups of part `part`. */
 static inline vf vq_spread(const vf *groups, int part)
@@ -98,17 +126,38 @@ static inline vf vq_spread(const vf *groups, int part)
         groups[0]);
 }
 
+/* Of the blocks of step `step`. */
+static inline vf vq_spread_halves(const vf *groups, int step)
+{
+    const int a = 8 * step, b = a + 2, c = a + 4, d = a + 6;
+    return _mm512_permutexvar_ps(
+        _mm512_setr_epi32(a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d),
+        groups[0]);
+}
+
 static inline void vf_scale_bytes(__m128i bytes, float d, vf *out)
 {
     out[0] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)) * vf_set(d);
 }
 
-static inline void vf_set_pairs(__m128i halves, vf *out)
+/* Where four blocks of 32, with an offset behind the scale, are within 64
+ * bytes, they are read at once. */
+static inline void vf_read_pairs(const uint8_t *p, size_t stride, vf *out)
 {
-    /* 16-bit lanes 0 0 1 1 2 2 ... */
-    __m256i twice = _mm256_cvtepu16_epi32(halves);
-    twice = _mm256_or_si256(twice, _mm256_slli_epi32(twice, 16));
-    out[0] = _mm512_cvtph_ps(twice);
+    if (3 * stride + 4 > 64) {
+        /* 16-bit lanes 0 0 1 1 2 2 ... */
+        __m256i twice = _mm256_cvtepu16_epi32(gather_halves(p, stride));
+        twice = _mm256_or_si256(twice, _mm256_slli_epi32(twice, 16));
+        out[0] = _mm512_cvtph_ps(twice);
+        return;
+    }
+    const short a = (short)(stride / 2), b = (short)(2 * a), c = (short)(3 * a);
+    const __m512i from = _mm512_castsi256_si512(_mm256_setr_epi16(
+        0, 0, a, a, b, b, c, c, 32, 32, (short)(32 + a), (short)(32 + a),
+        (short)(32 + b), (short)(32 + b), (short)(32 + c), (short)(32 + c)));
+    const __m512i halves = _mm512_permutex2var_epi16(
+        _mm512_loadu_si512(p), from, _mm512_loadu_si512(p + 4 * stride));
+    out[0] = _mm512_cvtph_ps(_mm512_castsi512_si256(halves));
 }
 
 #endif
