@@ -50,11 +50,15 @@ ROUND_BLOCKS(q5_0)
 ROUND_BLOCKS(q5_1)
 
 /* `round` turns `count` elements into `out` without a search; `pack` searches,
- * and is used with importance, or where there is no `round`. */
+ * and is used with importance, or where there is no `round`. Codes that are not
+ * evenly spaced leave large elements with the largest errors; that these count
+ * more makes a model better, while it makes one of even codes no better or
+ * worse (docs/quantization.md). */
 static const struct format {
     void (*round)(const float *x, size_t count, uint8_t *out);
     pnd_pack_fn pack;
     float most; /* largest magnitude */
+    bool large_count_more;
 } formats[PND_DTYPE_COUNT] = {
     [PND_F32] = {round_f32, NULL, FLT_MAX},
     [PND_F16] = {round_f16, NULL, F16_MOST},
@@ -69,8 +73,8 @@ static const struct format {
     [PND_Q4_K] = {NULL, pnd_pack_q4_k, F16_MOST},
     [PND_Q5_K] = {NULL, pnd_pack_q5_k, F16_MOST},
     [PND_Q6_K] = {NULL, pnd_pack_q6_k, F16_MOST},
-    [PND_IQ4_NL] = {NULL, pnd_pack_iq4_nl, F16_MOST},
-    [PND_IQ4_XS] = {NULL, pnd_pack_iq4_xs, F16_MOST},
+    [PND_IQ4_NL] = {NULL, pnd_pack_iq4_nl, F16_MOST, true},
+    [PND_IQ4_XS] = {NULL, pnd_pack_iq4_xs, F16_MOST, true},
 };
 
 bool pnd_quantize_has(enum pnd_dtype dtype)
@@ -114,6 +118,17 @@ static void set_weights(const float *importance, size_t count, float *w)
         w[i] = importance[i] / sum + LEAST_WEIGHT;
 }
 
+/* Half by magnitude, in units of the root of the mean square. */
+static void set_weights_by_size(const float *x, size_t count, float *w)
+{
+    float sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += x[i] * x[i];
+    const float size = sqrtf(sum / (float)count);
+    for (size_t i = 0; i < PND_SUPER_BLOCK; i++)
+        w[i] = size > FLT_MIN ? 1 + fabsf(x[i]) / size : 1;
+}
+
 static void pack_row(const struct format *format, size_t block_bytes,
                      size_t block, size_t columns, const float *x,
                      const float *importance, uint8_t *out)
@@ -125,7 +140,10 @@ static void pack_row(const struct format *format, size_t block_bytes,
             count = PND_SUPER_BLOCK;
         memset(piece.x, 0, sizeof piece.x);
         memcpy(piece.x, x + i, count * sizeof *x);
-        set_weights(importance ? importance + i : NULL, count, piece.w);
+        if (format->large_count_more && !importance)
+            set_weights_by_size(piece.x, count, piece.w);
+        else
+            set_weights(importance ? importance + i : NULL, count, piece.w);
         format->pack(&piece, count / block, out);
         out += count / block * block_bytes;
     }

@@ -16,9 +16,10 @@ from prompts import PROMPTS
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 # Root mean square error at most, in that of the values.
-FORMATS = {"q8_0": 0.01, "q6_k": 0.03, "q5_1": 0.05, "q5_0": 0.06,
-           "q5_k_m": 0.05, "q4_1": 0.09, "q4_0": 0.12, "q4_k_m": 0.1,
-           "f16": 0.001, "bf16": 0.005}
+FORMATS = {"f16": 0.001, "bf16": 0.005, "q8_0": 0.01, "q6_k": 0.03,
+           "q5_k_m": 0.05, "q5_k_s": 0.05, "q5_1": 0.05, "q5_0": 0.06,
+           "q4_k_m": 0.1, "q4_k_s": 0.1, "q4_1": 0.1, "q4_0": 0.12,
+           "iq4_nl": 0.1, "iq4_xs": 0.1, "q3_k_m": 0.2, "q2_k": 0.35}
 SOME = [PROMPTS[i] for i in (0, 7, 11, 15)]
 
 
@@ -57,8 +58,7 @@ def compare_tensors(name, path, source, limit):
 def check_format(library, program, folder, form, threads):
     """Quantised by us: read by gguf, run by llama.cpp, as it is and as the
     floats that the gguf package makes of it."""
-    wide = "_k" in form
-    source = models.get_padded_f32(folder) if wide else models.get_f32(folder)
+    source = models.get_source(folder, "_k" in form or form == "iq4_xs")
     path = convert(program, folder / f"ours-{form}.gguf", [source], form)
     well = compare_tensors(path.name, path, source, FORMATS[form])
     peer_llama.Model(path, threads).close()

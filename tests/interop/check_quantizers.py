@@ -1,13 +1,15 @@
 # SPDX-FileCopyrightText: the libpandagpt authors
 # SPDX-License-Identifier: Apache-2.0
 """`panda quantize` against llama.cpp's quantiser: the same type for each tensor,
-and no larger error."""
+and no larger error. Perplexity of what each makes."""
 import subprocess
 
 import gguf
 import numpy as np
 
+import check_perplexity as perplexity
 import models
+import panda
 
 # Those that both round alike are equal to the bit.
 EQUAL = {"F32", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1"}
@@ -21,6 +23,12 @@ def read(path):
 def measure(tensor, expected):
     values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
     return float(np.sum((values - expected.reshape(values.shape)) ** 2))
+
+
+def are_equal(ours, theirs):
+    ours, theirs = read(ours), read(theirs)
+    return all(np.array_equal(tensor.data, theirs[name].data)
+               for name, tensor in ours.items())
 
 
 def compare(form, ours, theirs, source):
@@ -46,19 +54,29 @@ def compare(form, ours, theirs, source):
     return good
 
 
-def check(program, folder, forms, threads):
-    failed = []
-    for form in forms:
-        theirs = models.get_quantized(folder, form, threads)
-        wide = "_k" in form or form == "iq4_xs"
-        source = (models.get_padded_f32 if wide else models.get_f32)(folder)
-        ours = folder / "ours.gguf"
-        subprocess.run([program, "quantize", str(source), "-o", str(ours),
-                        "--decoder", form, "--threads", str(threads)],
-                       check=True)
-        good = compare(form, ours, theirs, source)
-        ours.unlink()
-        print(f"quantizers: {form} {'ok' if good else 'FAILED'}", flush=True)
-        if not good:
-            failed.append(form)
-    return not failed
+def quantize(program, source, target, form, threads):
+    subprocess.run([program, "quantize", str(source), "-o", str(target),
+                    "--decoder", form, "--threads", str(threads)], check=True)
+
+
+def check_form(library, program, folder, form, threads, wide):
+    """Types and errors; perplexities are told: a rounding that is as good as
+    another moves them by a percent or two."""
+    theirs = models.get_quantized(folder, form, threads, wide)
+    source, ours = models.get_source(folder, wide), folder / "ours.gguf"
+    quantize(program, source, ours, form, threads)
+    name = f"{form}{', wide' if wide else ''}"
+    good = compare(name, ours, theirs, source)
+    if not are_equal(ours, theirs):
+        perplexity.compare(
+            f"  {name}, our file and theirs, both run here",
+            perplexity.measure_ours(library, ours, panda.EXACT),
+            perplexity.measure_ours(library, theirs, panda.EXACT))
+    ours.unlink()
+    print(f"quantizers: {name} {'ok' if good else 'FAILED'}", flush=True)
+    return good
+
+
+def check(library, program, folder, forms, threads):
+    return all([check_form(library, program, folder, form, threads, wide)
+                for wide in (False, True) for form in forms])

@@ -105,15 +105,17 @@ def get_padded_f32(folder):
     return path
 
 
-def get_quantized(folder, form, threads):
-    """In one of peer_llama's formats, quantised by llama.cpp: formats of 256 a
-    block from the padded model."""
+def get_source(folder, wide):
+    return get_padded_f32(folder) if wide else get_f32(folder)
+
+
+def get_quantized(folder, form, threads, wide=False):
+    """In one of peer_llama's formats, quantised by llama.cpp."""
     import peer_llama
-    wide = "_k" in form or form == "iq4_xs"
-    source = get_padded_f32(folder) if wide else get_f32(folder)
-    path = pathlib.Path(folder) / f"smollm2-{form}.gguf"
+    name = f"smollm2-wide-{form}.gguf" if wide else f"smollm2-{form}.gguf"
+    path = pathlib.Path(folder) / name
     if not path.exists():
         part = path.with_suffix(".part")
-        peer_llama.quantize(source, part, form, threads)
+        peer_llama.quantize(get_source(folder, wide), part, form, threads)
         part.rename(path)
     return path

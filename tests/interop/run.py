@@ -11,7 +11,8 @@ CHECKs, all by default:
   tokens      token ids on 2,500 texts for each kind of vocabulary
   files       what panda convert writes, in the gguf package and in llama.cpp
   greedy      continuations of 20 prompts
-  perplexity  of a text, from the same files in each format
+  perplexity  of a text, from the same files in each format; size, time to
+              open and memory
   quantizers  types and errors of what panda quantize and llama.cpp write
 """
 import argparse
@@ -25,6 +26,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CHECKS = ("tokens", "files", "greedy", "perplexity", "quantizers")
 FORMATS = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k",
            "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq4_nl", "iq4_xs"]
+# Those of blocks of 256, which only the padded model takes everywhere.
+WIDE = ["q2_k", "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "iq4_xs"]
 
 
 def check_tokens(library, args):
@@ -34,10 +37,15 @@ def check_tokens(library, args):
 
 def check_perplexity(library, args):
     import check_perplexity as perplexity
+    import cost
     import models
     paths = [models.get_f32(args.folder), models.fetch(args.folder)]
     paths += [models.get_quantized(args.folder, form, args.threads)
               for form in FORMATS]
+    paths += [models.get_quantized(args.folder, form, args.threads, True)
+              for form in WIDE]
+    for path in paths:
+        cost.tell(args.panda, path)
     return all([perplexity.check(library, path, args.threads)
                 for path in paths])
 
@@ -49,10 +57,11 @@ def check_greedy(library, args):
                         models.get_f32(args.folder), args.threads)
 
 
-def check_quantizers(_library, args):
+def check_quantizers(library, args):
     import check_quantizers as quantizers
     forms = [form for form in FORMATS if form not in ("f16", "bf16")]
-    return quantizers.check(args.panda, args.folder, forms, args.threads)
+    forms += ["q4_k_s", "q5_k_s"]
+    return quantizers.check(library, args.panda, args.folder, forms, args.threads)
 
 
 def check_files(library, args):

@@ -4,10 +4,11 @@
 """Full size, from files to words: make random weights of the published shapes
 (make_full_size.py, about 19 GB in a temporary folder), then load, encode and
 answer with them; make a bundle of them with int8 encoders and a Q4_0 decoder
-(5 GB) and do the same from that. Prints time and peak memory of each step, and
-fails where memory is above what is promised.
+(5 GB) and do the same from that. Prints wall-clock, processor time and peak
+memory of each step, and fails where memory is above what is promised.
 
 usage: full_size.py PANDA PICTURE [--layers N] [--folder EXISTING]
+       full_size.py PANDA PICTURE --bundle BUNDLE   (the steps with it alone)
 """
 import argparse
 import json
@@ -22,7 +23,7 @@ LIMIT_GIB = 24
 
 
 def run(what, command, keep, limit=LIMIT_GIB):
-    """One step; its wall time and its own peak memory, pages of mapped files
+    """One step; its times and its own peak memory, pages of mapped files
     included."""
     start = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -30,7 +31,8 @@ def run(what, command, keep, limit=LIMIT_GIB):
     _, code, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(code)
     peak = usage.ru_maxrss / 2**20
-    print(f"{what:34} {time.monotonic() - start:8.1f} s "
+    print(f"{what:34} {time.monotonic() - start:8.2f} s "
+          f"{usage.ru_utime + usage.ru_stime:8.2f} s of processors "
           f"{peak:8.2f} GiB peak", flush=True)
     if process.returncode != 0 or peak > limit or not keep(output):
         sys.exit(f"{what}: failed (exit code {process.returncode}, at most "
@@ -63,13 +65,22 @@ def measure(panda, picture, folder):
          "--greedy", "--max-tokens", "16", "--json"] + model, is_answer)
 
 
-def measure_bundle(panda, picture, folder):
-    bundle = folder / "bundle.gguf"
-    run("panda convert, int8 and q4_0",
-        [panda, "convert", folder / "imagebind_huge.pth",
-         folder / "vicuna-7b", folder / "pandagpt_delta.pt", "--lora", "merge",
-         "--encoder-format", "int8", "--decoder-format", "q4_0", "-o", bundle],
-        lambda out: bundle.exists(), 2)
+def make_bundle(panda, folder):
+    """What a 7B in f16 becomes, LoRA merged: f16 once more, and few bits."""
+    bundle, decoder = folder / "bundle.gguf", folder / "decoder.gguf"
+    files = [folder / "imagebind_huge.pth", folder / "vicuna-7b",
+             folder / "pandagpt_delta.pt"]
+    run("panda convert, decoder alone, f16",
+        [panda, "convert", *files[1:], "--lora", "merge", "--only", "decoder",
+         "-o", decoder], lambda out: decoder.exists(), 2)
+    decoder.unlink()
+    run("panda quantize, int8 and q4_0",
+        [panda, "quantize", *files, "--encoders", "int8", "--decoder", "q4_0",
+         "-o", bundle], lambda out: bundle.exists(), 2)
+    return bundle
+
+
+def measure_bundle(panda, picture, bundle):
     for what in ("panda info, bundle", "panda info, bundle, warm"):
         run(what, [panda, "info", "--json", bundle],
             lambda out: json.loads(out)["missing"] == ["clip_vocab"], 1)
@@ -85,7 +96,7 @@ def measure_bundle(panda, picture, folder):
 
 def measure_all(panda, picture, folder):
     measure(panda, picture, folder)
-    measure_bundle(panda, picture, folder)
+    measure_bundle(panda, picture, make_bundle(panda, folder))
 
 
 def main():
@@ -94,7 +105,11 @@ def main():
     parser.add_argument("picture")
     parser.add_argument("--layers", default="32")
     parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--bundle", type=pathlib.Path)
     args = parser.parse_args()
+    if args.bundle:
+        measure_bundle(args.panda, args.picture, args.bundle)
+        return
     if args.folder:
         measure_all(args.panda, args.picture, args.folder)
         return
