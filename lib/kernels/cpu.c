@@ -1,12 +1,15 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
-#define _GNU_SOURCE /* syscall */
+#define _GNU_SOURCE      /* syscall */
+#define _DARWIN_C_SOURCE /* sysctlbyname */
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
 #  include <cpuid.h>
 #elif defined(__aarch64__) && defined(__linux__)
 #  include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#  include <sys/sysctl.h>
 #endif
 #if defined(__linux__)
 #  include <sys/syscall.h>
@@ -121,16 +124,50 @@ uint64_t pnd_cpu_detect(void)
 
 #elif defined(__aarch64__) && !GENERIC_ONLY
 
-uint64_t pnd_cpu_detect(void)
+/* NEON is part of the baseline; for the rest only the operating system can be
+ * asked. One that is not known here gets NEON. */
+
+#  if defined(__linux__)
+
+static uint64_t detect_extensions(void)
 {
-    uint64_t cpu = PANDA_CPU_GENERIC | PANDA_CPU_NEON; /* of the baseline */
-#if defined(__linux__)
     /* The kernel's numbers, which older C libraries do not name. */
     const unsigned long hwcap_asimddp = 1ul << 20, hwcap2_i8mm = 1ul << 13;
+    uint64_t cpu = 0;
     cpu |= getauxval(AT_HWCAP) & hwcap_asimddp ? PANDA_CPU_DOTPROD : 0;
     cpu |= getauxval(AT_HWCAP2) & hwcap2_i8mm ? PANDA_CPU_I8MM : 0;
-#endif
     return cpu;
+}
+
+#  elif defined(__APPLE__)
+
+static bool has_feature(const char *name)
+{
+    int value = 0;
+    size_t size = sizeof value;
+    return sysctlbyname(name, &value, &size, NULL, 0) == 0 && value != 0;
+}
+
+static uint64_t detect_extensions(void)
+{
+    uint64_t cpu = 0;
+    cpu |= has_feature("hw.optional.arm.FEAT_DotProd") ? PANDA_CPU_DOTPROD : 0;
+    cpu |= has_feature("hw.optional.arm.FEAT_I8MM") ? PANDA_CPU_I8MM : 0;
+    return cpu;
+}
+
+#  else
+
+static uint64_t detect_extensions(void)
+{
+    return 0;
+}
+
+#  endif
+
+uint64_t pnd_cpu_detect(void)
+{
+    return PANDA_CPU_GENERIC | PANDA_CPU_NEON | detect_extensions();
 }
 
 #else

@@ -29,8 +29,10 @@ void pnd_kernels_add_vnni_i8(struct pnd_kernels *k);
 
 /** Layers of aarch64; as pnd_kernels_add_x86. */
 void pnd_kernels_add_arm(struct pnd_kernels *k, uint64_t cpu);
-void pnd_kernels_add_dotprod_i8(struct pnd_kernels *k);
-void pnd_kernels_add_dotprod_q8(struct pnd_kernels *k);
+void pnd_kernels_add_neon(struct pnd_kernels *k);
+void pnd_kernels_add_neon_codes(struct pnd_kernels *k);
+void pnd_kernels_add_dotprod(struct pnd_kernels *k);
+void pnd_kernels_add_i8mm(struct pnd_kernels *k);
 
 /** OpenBLAS where its rules allow it (flags: PANDA_RUNTIME_*); adds its bit to
  *  k->providers_used. */

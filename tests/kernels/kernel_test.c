@@ -45,7 +45,9 @@ size_t kernel_implementations(const struct implementation **out)
         {"avx512", PANDA_CPU_AVX2 | PANDA_CPU_AVX512, 0},
         {"vnni",
          PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI, 0},
-        {"dotprod", PANDA_CPU_DOTPROD, 0},
+        {"neon", PANDA_CPU_NEON, 0},
+        {"dotprod", PANDA_CPU_NEON | PANDA_CPU_DOTPROD, 0},
+        {"i8mm", PANDA_CPU_NEON | PANDA_CPU_DOTPROD | PANDA_CPU_I8MM, 0},
         {"openblas", PANDA_CPU_GENERIC, PANDA_PROVIDER_OPENBLAS},
     };
     *out = list;

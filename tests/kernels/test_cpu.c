@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernels/kernel_test.h"
 
@@ -14,6 +15,17 @@ START_TEST(detection_is_consistent)
         ck_assert(cpu & PANDA_CPU_AVX512);
     if (cpu & PANDA_CPU_AVX512)
         ck_assert(cpu & PANDA_CPU_AVX2);
+    if (cpu & (PANDA_CPU_DOTPROD | PANDA_CPU_I8MM))
+        ck_assert(cpu & PANDA_CPU_NEON);
+}
+END_TEST
+
+/* tests/arm.sh says what the processor is that it emulates. */
+START_TEST(detection_is_right)
+{
+    const char *expected = getenv("PANDA_TEST_CPU_DETECTED");
+    if (expected)
+        ck_assert_uint_eq(pnd_cpu_detect(), strtoull(expected, NULL, 0));
 }
 END_TEST
 
@@ -34,13 +46,15 @@ static void check_complete(const struct pnd_kernels *k)
     }
 }
 
-/* Any mask gives a whole table, and uses nothing outside the mask. */
+/* Any mask gives a whole table, and uses nothing outside the mask: all that x86
+ * has by all that ARM has. */
 START_TEST(every_mask)
 {
     uint64_t detected = pnd_cpu_detect();
-    for (uint64_t mask = 0; mask < 128; mask++) {
+    for (uint64_t i = 0; i < 128 * 8; i++) {
         struct pnd_kernels k;
-        uint64_t cpu = (mask | PANDA_CPU_NEON) & detected;
+        uint64_t mask = i / 8 * PANDA_CPU_GENERIC + i % 8 * PANDA_CPU_NEON;
+        uint64_t cpu = mask & detected;
         pnd_kernels_select(&k, cpu, 0, 0);
         check_complete(&k);
         ck_assert(k.cpu_used & PANDA_CPU_GENERIC);
@@ -61,11 +75,26 @@ START_TEST(avx512_needs_avx2)
 }
 END_TEST
 
+/* As above: the int8 matrix product stands on the dot product. */
+START_TEST(i8mm_needs_dotprod)
+{
+    struct pnd_kernels k, neon;
+    if (!(pnd_cpu_detect() & PANDA_CPU_NEON))
+        return;
+    pnd_kernels_select(&neon, PANDA_CPU_GENERIC | PANDA_CPU_NEON, 0, 0);
+    pnd_kernels_select(
+        &k, PANDA_CPU_GENERIC | PANDA_CPU_NEON | PANDA_CPU_I8MM, 0, 0);
+    ck_assert(k.cpu_used == (PANDA_CPU_GENERIC | PANDA_CPU_NEON));
+    ck_assert(k.i8.product == neon.i8.product);
+}
+END_TEST
+
 START_TEST(higher_levels_are_used)
 {
     struct pnd_kernels k;
-    uint64_t levels =
-        PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI;
+    uint64_t levels = PANDA_CPU_AVX2 | PANDA_CPU_AVX512 |
+                      PANDA_CPU_AVX512_VNNI | PANDA_CPU_NEON |
+                      PANDA_CPU_DOTPROD | PANDA_CPU_I8MM;
     pnd_kernels_select(&k, pnd_cpu_detect(), 0, 0);
     ck_assert((k.cpu_used & levels) == (pnd_cpu_detect() & levels));
 }
@@ -95,8 +124,10 @@ static Suite *make_suite(void)
     Suite *suite = suite_create("cpu");
     TCase *tc = tcase_create("cpu");
     tcase_add_test(tc, detection_is_consistent);
+    tcase_add_test(tc, detection_is_right);
     tcase_add_test(tc, every_mask);
     tcase_add_test(tc, avx512_needs_avx2);
+    tcase_add_test(tc, i8mm_needs_dotprod);
     tcase_add_test(tc, higher_levels_are_used);
     tcase_add_test(tc, providers_follow_the_mask);
     suite_add_tcase(suite, tc);

@@ -6,8 +6,9 @@
 #include "kernels/template/format_tmpl.h"
 
 /* Matrix products, for the vectors of the vec_*.h included before, with
- *     TILE_ROWS  rows of c that one tile keeps in registers, 6 or 14; a tile
- *                is two vectors wide
+ *     TILE_ROWS  rows of c that one tile keeps in registers, 6, 10 or 14; a
+ *                tile is two vectors wide
+ *     TILE_RUN   where it is defined, a function in the place of tile_run
  *
  * A block of b, DEPTH of k by up to BLOCK columns, is packed into panels as
  * wide as a tile, [k][TILE_WIDTH] each: half of the level-two cache. It is
@@ -23,6 +24,9 @@
 
 _Static_assert(DEPTH * BLOCK + TILE_ROWS * STRIP_STRIDE <= PND_GEMM_SCRATCH,
                "the panels and the strip are in the caller's scratch");
+
+#ifndef TILE_RUN
+#  define TILE_RUN tile_run
 
 /* c[rows, vecs * VF_LANES] (+)= a[rows, k] * b[k, vecs * VF_LANES]; rows and
  * vecs are constants. */
@@ -54,6 +58,8 @@ ALWAYS_INLINE void tile_run(size_t rows, size_t vecs, size_t k, const float *a,
     }
 }
 
+#endif
+
 typedef void (*tile_fn)(size_t k, const float *a, size_t lda, const float *b,
                         size_t ldb, float *c, size_t ldc, bool add);
 
@@ -62,13 +68,16 @@ typedef void (*tile_fn)(size_t k, const float *a, size_t lda, const float *b,
                                      const float *b, size_t ldb, float *c,    \
                                      size_t ldc, bool add)                    \
     {                                                                         \
-        tile_run(rows, vecs, k, a, lda, b, ldb, c, ldc, add);                 \
+        TILE_RUN(rows, vecs, k, a, lda, b, ldb, c, ldc, add);                 \
     }
 #define TILE(rows) TILE_OF(rows, 1) TILE_OF(rows, 2)
 
 TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
 #if TILE_ROWS > 6
-TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12) TILE(13) TILE(14)
+TILE(7) TILE(8) TILE(9) TILE(10)
+#endif
+#if TILE_ROWS > 10
+TILE(11) TILE(12) TILE(13) TILE(14)
 #endif
 
 #define TILE_ROW(rows) {tile_##rows##_1, tile_##rows##_2}
@@ -78,8 +87,10 @@ static const tile_fn tiles[TILE_ROWS][2] = {
     TILE_ROW(1), TILE_ROW(2), TILE_ROW(3), TILE_ROW(4), TILE_ROW(5),
     TILE_ROW(6),
 #if TILE_ROWS > 6
-    TILE_ROW(7), TILE_ROW(8), TILE_ROW(9), TILE_ROW(10), TILE_ROW(11),
-    TILE_ROW(12), TILE_ROW(13), TILE_ROW(14),
+    TILE_ROW(7), TILE_ROW(8), TILE_ROW(9), TILE_ROW(10),
+#endif
+#if TILE_ROWS > 10
+    TILE_ROW(11), TILE_ROW(12), TILE_ROW(13), TILE_ROW(14),
 #endif
 };
 
