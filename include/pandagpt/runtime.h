@@ -56,7 +56,9 @@ enum {
 };
 
 /** Instruction sets, as bits. A level includes what it needs: AVX2 stands for
- *  AVX2 + FMA + F16C, AVX512 for F + BW + DQ + VL on top of AVX2. */
+ *  AVX2 + FMA + F16C, AVX512 for F + BW + DQ + VL on top of AVX2. Tiles (AMX)
+ *  need a permission of the system, which is asked for when a runtime is
+ *  created that may use them; it is of the whole process and stays. */
 enum {
     PANDA_CPU_GENERIC = 1 << 0, /**< portable C; always there */
     PANDA_CPU_AVX2 = 1 << 1,
@@ -176,7 +178,8 @@ typedef struct panda_cpu_features {
     uint32_t struct_size; /**< sizeof(panda_cpu_features), set by the caller */
     uint32_t threads;     /**< threads in use, the caller's included */
     uint64_t detected;    /**< PANDA_CPU_* bits of this machine */
-    uint64_t used;        /**< `detected` and the mask: what kernels may use */
+    uint64_t used;        /**< of `detected`, what the mask and the system allow
+                               and kernels are there for */
     uint32_t providers;   /**< PANDA_PROVIDER_* bits in use */
     uint32_t reserved;    /**< 0 */
 } panda_cpu_features;

@@ -58,17 +58,35 @@ static uint64_t read_xcr0(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* Tiles also need a permission that Linux gives to processes on request. */
-static bool can_request_tiles(void)
+/* Tiles also need a permission that Linux (5.16) gives to processes on
+ * request: commands of arch_prctl. */
+enum {
+    ARCH_GET_XCOMP_SUPP = 0x1021,
+    ARCH_GET_XCOMP_PERM = 0x1022,
+    ARCH_REQ_XCOMP_PERM = 0x1023,
+    XFEATURE_TILE_DATA = 18
+};
+
+/* Whether the answer to `command` has the register state of tiles. */
+static bool get_tiles(int command)
 {
 #if defined(__linux__) && defined(SYS_arch_prctl)
-    const int arch_get_xcomp_supp = 0x1021;
     uint64_t features = 0;
-    return syscall(SYS_arch_prctl, arch_get_xcomp_supp, &features) == 0 &&
+    return syscall(SYS_arch_prctl, command, &features) == 0 &&
            (features & XCR0_TILE) == XCR0_TILE;
 #else
+    (void)command;
     return false;
 #endif
+}
+
+bool pnd_cpu_request_tiles(void)
+{
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    if (syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) != 0)
+        return false;
+#endif
+    return get_tiles(ARCH_GET_XCOMP_PERM);
 }
 
 static bool has(uint32_t word, uint32_t bits)
@@ -115,7 +133,7 @@ uint64_t pnd_cpu_detect(void)
                          LEAF7_B_AVX512VL))
         cpu |= detect_avx512(seven);
     if ((xcr0 & XCR0_TILE) == XCR0_TILE && has(seven.d, LEAF7_D_AMX_TILE) &&
-        can_request_tiles()) {
+        get_tiles(ARCH_GET_XCOMP_SUPP)) {
         cpu |= has(seven.d, LEAF7_D_AMX_INT8) ? PANDA_CPU_AMX_INT8 : 0;
         cpu |= has(seven.d, LEAF7_D_AMX_BF16) ? PANDA_CPU_AMX_BF16 : 0;
     }
@@ -175,6 +193,11 @@ uint64_t pnd_cpu_detect(void)
 uint64_t pnd_cpu_detect(void)
 {
     return PANDA_CPU_GENERIC;
+}
+
+bool pnd_cpu_request_tiles(void)
+{
+    return false;
 }
 
 #endif

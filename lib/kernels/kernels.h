@@ -142,6 +142,12 @@ struct pnd_kernels {
  *  the registers checked; PANDA_CPU_GENERIC is always set. */
 uint64_t pnd_cpu_detect(void);
 
+/** Ask the system for tiles, which it gives to the whole process and for good;
+ *  any thread may, any number of times. It refuses where a thread's signal
+ *  stack is too small for their contents. Only where an AMX bit is
+ *  detected. */
+bool pnd_cpu_request_tiles(void);
+
 /** Fill the table for the bits in `cpu` (which must be detected) and the
  *  providers in `providers`; `flags` are PANDA_RUNTIME_* bits. */
 void pnd_kernels_select(struct pnd_kernels *out, uint64_t cpu,

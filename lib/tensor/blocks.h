@@ -132,4 +132,11 @@ _Static_assert(sizeof(struct pnd_block_q6_k) == 210, "as GGUF has it");
 _Static_assert(sizeof(struct pnd_block_iq4_nl) == 18, "as GGUF has it");
 _Static_assert(sizeof(struct pnd_block_iq4_xs) == 136, "as GGUF has it");
 
+/* row(dtype, type) for each of them */
+#define FOR_BLOCK_FORMATS(row)                                             \
+    row(PND_Q8_0, q8_0) row(PND_Q4_0, q4_0) row(PND_Q4_1, q4_1)            \
+    row(PND_Q5_0, q5_0) row(PND_Q5_1, q5_1) row(PND_Q2_K, q2_k)            \
+    row(PND_Q3_K, q3_k) row(PND_Q4_K, q4_k) row(PND_Q5_K, q5_k)            \
+    row(PND_Q6_K, q6_k) row(PND_IQ4_NL, iq4_nl) row(PND_IQ4_XS, iq4_xs)
+
 #endif

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernels/layers.h"
+#include "kernels/tile_emulator.h"
+
 #define GUARD_BYTES 128
 #define GUARD 0xa5
 
@@ -31,6 +34,26 @@ static const struct tolerance tolerances[] = {
     [FAMILY_SOFTMAX] = {1e-37, 5e-6},
 };
 
+static bool is_bench;
+
+/* The layers of AMX on top of `k`, emulated where the machine has no tiles but
+ * all else that they need. */
+static bool add_emulated(struct pnd_kernels *k, uint64_t missing)
+{
+#if defined(__x86_64__)
+    if (is_bench || !missing || missing & ~(uint64_t)PANDA_CPU_AMX_INT8 ||
+        !tile_emulator_start())
+        return false;
+    pnd_kernels_add_amx_i8(k);
+    pnd_kernels_add_amx_q8(k);
+    return true;
+#else
+    (void)k;
+    (void)missing;
+    return false;
+#endif
+}
+
 size_t kernel_implementations(const struct implementation **out)
 {
     static struct implementation list[KERNEL_IMPLEMENTATIONS];
@@ -45,6 +68,10 @@ size_t kernel_implementations(const struct implementation **out)
         {"avx512", PANDA_CPU_AVX2 | PANDA_CPU_AVX512, 0},
         {"vnni",
          PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI, 0},
+        {"amx",
+         PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI |
+             PANDA_CPU_AMX_INT8,
+         0},
         {"neon", PANDA_CPU_NEON, 0},
         {"dotprod", PANDA_CPU_NEON | PANDA_CPU_DOTPROD, 0},
         {"i8mm", PANDA_CPU_NEON | PANDA_CPU_DOTPROD | PANDA_CPU_I8MM, 0},
@@ -55,13 +82,12 @@ size_t kernel_implementations(const struct implementation **out)
         return count;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         struct implementation *it = &list[count];
-        if (wanted[i].cpu & ~pnd_cpu_detect())
-            continue;
+        const uint64_t cpu = wanted[i].cpu & pnd_cpu_detect();
         it->name = wanted[i].name;
-        pnd_kernels_select(&it->kernels, wanted[i].cpu | PANDA_CPU_GENERIC,
+        pnd_kernels_select(&it->kernels, cpu | PANDA_CPU_GENERIC,
                            wanted[i].provider, PANDA_RUNTIME_SET_BLAS_THREADS);
-        uint64_t used = it->kernels.cpu_used;
-        if ((wanted[i].cpu & ~used) == 0 &&
+        const uint64_t missing = wanted[i].cpu & ~it->kernels.cpu_used;
+        if ((missing == 0 || add_emulated(&it->kernels, missing)) &&
             (wanted[i].provider & ~it->kernels.providers_used) == 0)
             count++;
     }
@@ -230,6 +256,7 @@ int kernel_main(int argc, char **argv, Suite *(*suite)(void),
     suite_add_tcase(timing, tc);
     bench_body = bench;
     SRunner *runner = srunner_create(timing);
+    is_bench = true;
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_SILENT);
     int failed = srunner_ntests_failed(runner);

@@ -15,10 +15,11 @@ struct implementation {
     struct pnd_kernels kernels;
 };
 
-#define KERNEL_IMPLEMENTATIONS 8 /* at most */
+#define KERNEL_IMPLEMENTATIONS 12 /* at most */
 
 /** The implementations of this build and machine, worst first: generic, one
- *  for each instruction set on top, then OpenBLAS on generic. */
+ *  for each instruction set on top, then OpenBLAS on generic. AMX is emulated
+ *  where only the tiles are missing, but not for `--bench`. */
 size_t kernel_implementations(const struct implementation **out);
 
 /* Tolerances, one row for each family: a value may differ from the reference

@@ -1,5 +1,7 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE /* sigaltstack */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -100,6 +102,24 @@ START_TEST(higher_levels_are_used)
 }
 END_TEST
 
+/* Where the system refuses tiles, a level below is used: here since a signal's
+ * stack could not hold them. */
+START_TEST(tiles_that_are_refused_are_not_used)
+{
+    static char stack[4096];
+    const stack_t small = {.ss_sp = stack, .ss_size = sizeof stack};
+    const uint64_t amx = PANDA_CPU_AMX_INT8 | PANDA_CPU_AMX_BF16;
+    stack_t before;
+    struct pnd_kernels k;
+    if (!(pnd_cpu_detect() & amx) || sigaltstack(&small, &before) != 0)
+        return; /* none, or already permitted */
+    pnd_kernels_select(&k, pnd_cpu_detect(), 0, 0);
+    sigaltstack(&before, NULL);
+    ck_assert((k.cpu_used & amx) == 0);
+    check_complete(&k);
+}
+END_TEST
+
 /* Without the flag a provider must not change its host's settings. This runs in
  * a process of its own (Check forks), so later tests see them as they were. */
 START_TEST(providers_follow_the_mask)
@@ -129,6 +149,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, avx512_needs_avx2);
     tcase_add_test(tc, i8mm_needs_dotprod);
     tcase_add_test(tc, higher_levels_are_used);
+    tcase_add_test(tc, tiles_that_are_refused_are_not_used);
     tcase_add_test(tc, providers_follow_the_mask);
     suite_add_tcase(suite, tc);
     return suite;

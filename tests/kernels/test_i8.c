@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "kernels/kernel_test.h"
+#include "kernels/tile_emulator.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -119,13 +120,14 @@ static void check_product(size_t m, size_t n, size_t k, bool outermost)
         }
         guarded_check(&p.c);
         guarded_check(&scratch);
+        tile_emulator_check_released();
     }
     free_product(&p);
 }
 
-/* Around the sizes of tiles (rows up to 14, columns up to 32), words and
- * vectors (up to 64 codes). */
-static const size_t some_m[] = {1, 5, 6, 7, 13, 14, 15, 29};
+/* Around the sizes of tiles (rows up to 14, of AMX 16 and 32; columns up to
+ * 32), words and vectors (up to 64 codes). */
+static const size_t some_m[] = {1, 5, 6, 7, 13, 14, 15, 16, 17, 29, 33};
 static const size_t some_n[] = {1, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 65};
 static const size_t some_k[] = {1, 2, 3, 4, 8, 31, 33, 63, 64, 65};
 
@@ -149,6 +151,33 @@ START_TEST(large_products)
         check_product(shapes[i][0], shapes[i][1], shapes[i][2], false);
         check_product(shapes[i][0], shapes[i][1], shapes[i][2], true);
     }
+}
+END_TEST
+
+/* Which of them computes a row may depend on how the rows are cut, and the
+ * result must not: all with fused multiply-adds give the same bits. */
+START_TEST(wide_registers_agree)
+{
+    const struct implementation *list;
+    size_t count = kernel_implementations(&list);
+    struct product p = make_product(45, 77, 1300, 1, false);
+    float *first = NULL, *c = (float *)p.c.data;
+    for (size_t i = 0; i < count; i++) {
+        if (!(list[i].kernels.cpu_used & PANDA_CPU_AVX2))
+            continue;
+        for (size_t at = 0; at < p.m * p.ldc; at++)
+            c[at] = get_start(at / p.ldc, at % p.ldc);
+        run_product(&list[i], &p);
+        if (!first) {
+            first = malloc(p.c.bytes);
+            ck_assert_ptr_nonnull(first);
+            memcpy(first, c, p.c.bytes);
+        }
+        ck_assert_msg(memcmp(first, c, p.c.bytes) == 0,
+                      "%s gives other bits than the first", list[i].name);
+    }
+    free(first);
+    free_product(&p);
 }
 END_TEST
 
@@ -261,6 +290,7 @@ static Suite *make_suite(void)
     TCase *tc = tcase_create("i8");
     tcase_add_loop_test(tc, small_products, 0, (int)COUNT(some_m));
     tcase_add_test(tc, large_products);
+    tcase_add_test(tc, wide_registers_agree);
     tcase_add_test(tc, empty_sum_adds_nothing);
     tcase_add_test(tc, nan_stays_in_its_row);
     tcase_add_test(tc, rounding);

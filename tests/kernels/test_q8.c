@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/kernel_test.h"
+#include "kernels/tile_emulator.h"
 
 /* Activations of 8 bits, and block formats multiplied with them. */
 
@@ -176,6 +178,7 @@ static void check_product(enum pnd_dtype type, size_t m, size_t n, size_t k)
         run_product(&list[i], &p);
         guarded_check(&p.y);
         guarded_check(&p.scratch);
+        tile_emulator_check_released();
         for (size_t r = 0; r < m; r++) {
             for (size_t j = 0; j < n; j++) {
                 char what[128];
@@ -212,6 +215,34 @@ START_TEST(products)
 }
 END_TEST
 
+/* Tiles give the bits of VNNI, in strips of one, two and three. */
+START_TEST(tiles_agree)
+{
+    static const size_t rows[] = {6, 16, 17, 32, 33, 70};
+    const enum pnd_dtype type = kernel_block_formats[_i];
+    const struct implementation *list, *vnni = NULL;
+    size_t implementations = kernel_implementations(&list);
+    for (size_t i = 0; i < implementations * COUNT(rows); i++) {
+        const struct implementation *it = &list[i / COUNT(rows)];
+        const size_t m = rows[i % COUNT(rows)];
+        if (strcmp(it->name, "vnni") == 0)
+            vnni = it;
+        if (!vnni || strcmp(it->name, "amx") != 0)
+            continue;
+        struct product p = make_product(type, m, 37, 1536, 3);
+        float *first = malloc(p.y.bytes);
+        ck_assert_ptr_nonnull(first);
+        memset(p.y.data, 0, p.y.bytes);
+        run_product(vnni, &p);
+        memcpy(first, p.y.data, p.y.bytes);
+        run_product(it, &p);
+        ck_assert(memcmp(first, p.y.data, p.y.bytes) == 0);
+        free(first);
+        free_product(&p);
+    }
+}
+END_TEST
+
 /* What is not a number is not hidden. */
 START_TEST(nan_comes_through)
 {
@@ -239,6 +270,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tc, rounding, 0, 6);
     tcase_add_test(tc, rounding_special_values);
     tcase_add_loop_test(tc, products, 0, KERNEL_BLOCK_FORMATS);
+    tcase_add_loop_test(tc, tiles_agree, 0, KERNEL_BLOCK_FORMATS);
     tcase_add_loop_test(tc, nan_comes_through, 0, KERNEL_BLOCK_FORMATS);
     suite_add_tcase(suite, tc);
     return suite;

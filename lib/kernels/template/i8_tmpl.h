@@ -131,12 +131,18 @@ ALWAYS_INLINE void i8_tile_run(size_t rows, size_t vecs,
         }
         return;
     }
+    /* At the edge the same operations, on copies. */
+    float scales[I8_WIDTH] = {0}, values[I8_WIDTH] = {0};
+    memcpy(scales, b_scales, columns * sizeof *scales);
     for (size_t r = 0; r < rows; r++) {
-        float values[I8_WIDTH];
-        vf_store(values, totals[r][0]);
-        vf_store(values + VF_LANES, totals[r][1]);
-        for (size_t j = 0; j < columns; j++)
-            c[r * ldc + j] += values[j] * b_scales[j];
+        memcpy(values, c + r * ldc, columns * sizeof *values);
+        for (size_t v = 0; v < vecs; v++) {
+            float *to = values + v * VF_LANES;
+            vf_store(to, vf_fma(totals[r][v],
+                                vf_load_f32(scales + v * VF_LANES),
+                                vf_load_f32(to)));
+        }
+        memcpy(c + r * ldc, values, columns * sizeof *values);
     }
 }
 

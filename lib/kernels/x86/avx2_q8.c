@@ -15,11 +15,11 @@
         q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);          \
     }
 
-FOR_Q8_FORMATS(PRODUCT)
+FOR_BLOCK_FORMATS(PRODUCT)
 
 #define ROW(dtype, type) [dtype] = product_##type,
 
 void pnd_kernels_add_avx2_q8(struct pnd_kernels *k)
 {
-    k->q8 = (struct pnd_q8_kernels){q8_round, {FOR_Q8_FORMATS(ROW)}};
+    k->q8 = (struct pnd_q8_kernels){q8_round, {FOR_BLOCK_FORMATS(ROW)}};
 }

@@ -5,9 +5,6 @@
 
 #include "kernels/x86/q8_panel.h"
 
-/* From so many rows on a panel pays. */
-#define PANEL_ROWS 6
-
 #define PRODUCT(dtype, type)                                                \
     PANEL_UNPACK(type)                                                      \
     static void product_##type(size_t m, size_t n, size_t k,                \
@@ -18,15 +15,22 @@
         if (m < PANEL_ROWS)                                                 \
             q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);       \
         else                                                                \
-            q8_panels(format_##type, unpack_##type, m, n, k, a, w,          \
-                      row_bytes, y, ldy, scratch);                          \
+            panels_run(dtype, multiply_panels, m, n, k, a, w, row_bytes, y, \
+                       ldy, scratch);                                       \
     }
 
-FOR_Q8_FORMATS(PRODUCT)
+FOR_BLOCK_FORMATS(PRODUCT)
+
+#define UNPACK(dtype, type) [dtype] = unpack_##type,
+
+const panel_unpack_fn pnd_vnni_unpack[PND_DTYPE_COUNT] = {
+    FOR_BLOCK_FORMATS(UNPACK)};
 
 #define ROW(dtype, type) [dtype] = product_##type,
 
+const struct pnd_q8_kernels pnd_vnni_q8 = {q8_round, {FOR_BLOCK_FORMATS(ROW)}};
+
 void pnd_kernels_add_avx512_vnni(struct pnd_kernels *k)
 {
-    k->q8 = (struct pnd_q8_kernels){q8_round, {FOR_Q8_FORMATS(ROW)}};
+    k->q8 = pnd_vnni_q8;
 }

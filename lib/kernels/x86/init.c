@@ -24,4 +24,10 @@ void pnd_kernels_add_x86(struct pnd_kernels *k, uint64_t cpu)
     pnd_kernels_add_avx512_vnni(k);
     pnd_kernels_add_vnni_i8(k);
     k->cpu_used |= PANDA_CPU_AVX512_VNNI;
+
+    if (!(cpu & PANDA_CPU_AMX_INT8) || !pnd_cpu_request_tiles())
+        return;
+    pnd_kernels_add_amx_i8(k);
+    pnd_kernels_add_amx_q8(k);
+    k->cpu_used |= PANDA_CPU_AMX_INT8;
 }

@@ -273,11 +273,4 @@ Q8_FORMAT(q6_k, 256, NULL, false, false, false, 32)
 Q8_FORMAT(iq4_nl, 32, halves_iq4_nl, false, true, true, VQ_BIAS)
 Q8_FORMAT(iq4_xs, 256, NULL, false, true, true, VQ_BIAS)
 
-/* row(dtype, type) for each of them */
-#define FOR_Q8_FORMATS(row)                                                \
-    row(PND_Q8_0, q8_0) row(PND_Q4_0, q4_0) row(PND_Q4_1, q4_1)            \
-    row(PND_Q5_0, q5_0) row(PND_Q5_1, q5_1) row(PND_Q2_K, q2_k)            \
-    row(PND_Q3_K, q3_k) row(PND_Q4_K, q4_k) row(PND_Q5_K, q5_k)            \
-    row(PND_Q6_K, q6_k) row(PND_IQ4_NL, iq4_nl) row(PND_IQ4_XS, iq4_xs)
-
 #endif

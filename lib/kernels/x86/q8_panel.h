@@ -3,43 +3,18 @@
 #ifndef PND_KERNELS_Q8_PANEL_H
 #define PND_KERNELS_Q8_PANEL_H
 
+#include "kernels/x86/panels.h"
 #include "kernels/x86/q8_dot.h"
 
-/* Products of many rows of activations, for vectors of 64 bytes: rows of
- * weights are unpacked once to one byte a code, 32 rows by CHUNK units of 256
- * elements, in an order in which a vector has four neighbours of 16 rows. Such
- * a panel stays in the level-one cache while tiles of activations pass, and
- * PANELS of them in the level-two cache while BLOCK_TILES tiles do. A tile of
- * the result, up to TILE rows by 32, is summed in integers for each scale, then
- * in floats. */
+/* Panels (x86/panels.h) from block formats, for vectors of 64 bytes, and their
+ * products by VNNI: a tile of the result, up to TILE rows by 32, is summed in
+ * integers for each scale, then in floats. */
 
 #define TILE 6
 #define LEAST_TILE 3 /* TILE or more rows are cut evenly */
-#define CHUNK 4      /* units */
-#define PANELS 5
-#define BLOCK_TILES 16
+#define BLOCK_TILES 16 /* a panel's tiles before the next panel's turn */
 
-struct panel_unit {
-    vq codes[64][2];  /* of elements 4 i to 4 i + 3, of 16 rows twice */
-    vf scales[16][2]; /* of each group of 16 elements, or of 32 */
-    vf offsets[16][2]; /* where codes are not biased; over -128 */
-};
-
-struct panel {
-    struct panel_unit units[CHUNK];
-};
-
-_Static_assert(PANELS * sizeof(struct panel) + 64 <=
-                   PND_GEMM_SCRATCH * sizeof(float),
-               "the panels are in the caller's scratch");
-
-/* The rows of weights that a panel is made of. */
-struct panel_rows {
-    const uint8_t *w; /* the first */
-    size_t row_bytes;
-    size_t count; /* at most 32; the last one stands for those missing */
-    size_t bytes; /* of a row from w on: beyond are zeros */
-};
+_Static_assert(TILE <= PANEL_ROWS, "tiles are cut evenly from so many rows");
 
 /* Unit `index` of row r; in `buffer` when it is the row's last and not
  * whole. */
@@ -66,6 +41,8 @@ ALWAYS_INLINE const uint8_t *get_unit(struct q8_format f,
     static void unpack_##type(const struct panel_rows *rows, size_t units,    \
                               struct panel *to)                               \
     {                                                                         \
+        to->is_wide = format_##type.has_wide_groups;                          \
+        to->is_biased = format_##type.bias != 0;                              \
         for (size_t u = 0; u < units; u++) {                                  \
             panel_unpack(format_##type, rows, u, &to->units[u]);              \
         }                                                                     \
@@ -257,23 +234,20 @@ PANEL_TILES(16, 1)
 PANEL_TILES(32, 0)
 PANEL_TILES(32, 1)
 
-static const panel_tile_fn *choose_tiles(struct q8_format f)
+static const panel_tile_fn *choose_tiles(const struct panel *panel)
 {
-    if (f.has_wide_groups)
-        return f.bias ? panel_tiles_32_1 : panel_tiles_32_0;
-    return f.bias ? panel_tiles_16_1 : panel_tiles_16_0;
+    if (panel->is_wide)
+        return panel->is_biased ? panel_tiles_32_1 : panel_tiles_32_0;
+    return panel->is_biased ? panel_tiles_16_1 : panel_tiles_16_0;
 }
 
-typedef void (*panel_unpack_fn)(const struct panel_rows *rows, size_t units,
-                                struct panel *to);
-
-/* Products of all rows with unpacked panels, which begin at unit `first`. */
-static void multiply_panels(const panel_tile_fn *tile_of, size_t m,
-                            size_t first, size_t units,
-                            const struct panel *panels, size_t columns,
+/* As panels_multiply_fn. */
+static void multiply_panels(size_t m, size_t first, size_t units,
+                            struct panel *panels, size_t columns,
                             const struct pnd_q8_block *a, size_t stride,
                             float *y, size_t ldy)
 {
+    const panel_tile_fn *tile_of = choose_tiles(panels);
     const size_t tiles = (m + TILE - 1) / TILE;
     size_t row = 0;
     for (size_t t = 0; t < tiles; t += BLOCK_TILES) {
@@ -293,34 +267,6 @@ static void multiply_panels(const panel_tile_fn *tile_of, size_t m,
             }
         }
         row = r;
-    }
-}
-
-/* m >= TILE */
-static void q8_panels(struct q8_format f, panel_unpack_fn unpack, size_t m,
-                      size_t n, size_t k, const struct pnd_q8_block *a,
-                      const uint8_t *w, size_t row_bytes, float *y, size_t ldy,
-                      float *scratch)
-{
-    const size_t stride = pnd_q8_count_blocks(k);
-    const size_t unit_bytes = 256 / f.block * f.bytes;
-    struct panel *panels =
-        (void *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-    for (size_t u = 0; u < stride; u += CHUNK) {
-        const size_t units = stride - u < CHUNK ? stride - u : CHUNK;
-        for (size_t first = 0; first < n; first += 32 * PANELS) {
-            const size_t columns =
-                n - first < 32 * PANELS ? n - first : 32 * PANELS;
-            for (size_t j = 0; j < columns; j += 32) {
-                const struct panel_rows rows = {
-                    w + (first + j) * row_bytes + u * unit_bytes, row_bytes,
-                    columns - j < 32 ? columns - j : 32,
-                    k / f.block * f.bytes - u * unit_bytes};
-                unpack(&rows, units, &panels[j / 32]);
-            }
-            multiply_panels(choose_tiles(f), m, u, units, panels, columns, a,
-                            stride, y + first, ldy);
-        }
     }
 }
 
