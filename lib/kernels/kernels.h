@@ -34,6 +34,15 @@ struct pnd_gemm_kernels {
     pnd_gemm_fn f32_nn;
 };
 
+/* As pnd_gemm_kernels.nt, with a and b rounded to bf16, to the nearest and to
+ * even ones; what is smaller than 2^-126 is zero, also among sums. Sums are
+ * floats; their order is the implementation's. */
+struct pnd_bf16_kernels {
+    /* One row per weight type: f32, f16, bf16; NULL where the processor has no
+     * such products, as by other means they are slower than f32 */
+    pnd_gemm_fn nt[PND_DTYPE_COUNT];
+};
+
 /* One row per weight type or block format: how a stored row is used. Rows of
  * block formats are whole blocks. */
 struct pnd_format_kernels {
@@ -131,6 +140,7 @@ struct pnd_kernels {
     uint64_t cpu_used;       /* PANDA_CPU_* bits that chose the entries */
     uint32_t providers_used; /* PANDA_PROVIDER_* bits */
     struct pnd_gemm_kernels gemm;
+    struct pnd_bf16_kernels bf16;
     struct pnd_format_kernels format[PND_DTYPE_COUNT];
     struct pnd_q8_kernels q8;
     struct pnd_i8_kernels i8;

@@ -26,9 +26,12 @@ void pnd_kernels_add_avx512(struct pnd_kernels *k);
 void pnd_kernels_add_avx512_vnni(struct pnd_kernels *k);
 void pnd_kernels_add_avx512_i8(struct pnd_kernels *k);
 void pnd_kernels_add_vnni_i8(struct pnd_kernels *k);
+void pnd_kernels_add_avx512_bf16(struct pnd_kernels *k);
 /* On top of VNNI. */
 void pnd_kernels_add_amx_i8(struct pnd_kernels *k);
 void pnd_kernels_add_amx_q8(struct pnd_kernels *k);
+/* On top of AVX-512 BF16. */
+void pnd_kernels_add_amx_bf16(struct pnd_kernels *k);
 
 /** Layers of aarch64; as pnd_kernels_add_x86. */
 void pnd_kernels_add_arm(struct pnd_kernels *k, uint64_t cpu);

@@ -18,6 +18,9 @@ static const struct tolerance tolerances[] = {
     /* k floats summed in any order: far below k rounding errors, since they
      * are summed in many short chains */
     [FAMILY_PRODUCT] = {1e-12, 1e-6},
+    /* the same, of rounded numbers; AMX sums those at even and odd places on
+     * their own, and what is below 2^-126 is lost */
+    [FAMILY_BF16] = {1e-12, 1e-6},
     /* f16 and bf16 are exact in f32 */
     [FAMILY_CONVERT] = {0, 0},
     /* sums of short chains, then three rounded operations */
@@ -41,12 +44,18 @@ static bool is_bench;
 static bool add_emulated(struct pnd_kernels *k, uint64_t missing)
 {
 #if defined(__x86_64__)
-    if (is_bench || !missing || missing & ~(uint64_t)PANDA_CPU_AMX_INT8 ||
-        !tile_emulator_start())
+    if (is_bench || !tile_emulator_start())
         return false;
-    pnd_kernels_add_amx_i8(k);
-    pnd_kernels_add_amx_q8(k);
-    return true;
+    if (missing == PANDA_CPU_AMX_INT8) {
+        pnd_kernels_add_amx_i8(k);
+        pnd_kernels_add_amx_q8(k);
+        return true;
+    }
+    if (missing == PANDA_CPU_AMX_BF16) {
+        pnd_kernels_add_amx_bf16(k);
+        return true;
+    }
+    return false;
 #else
     (void)k;
     (void)missing;
@@ -68,9 +77,15 @@ size_t kernel_implementations(const struct implementation **out)
         {"avx512", PANDA_CPU_AVX2 | PANDA_CPU_AVX512, 0},
         {"vnni",
          PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI, 0},
-        {"amx",
+        {"bf16",
+         PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_BF16, 0},
+        {"amx_int8",
          PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_VNNI |
              PANDA_CPU_AMX_INT8,
+         0},
+        {"amx_bf16",
+         PANDA_CPU_AVX2 | PANDA_CPU_AVX512 | PANDA_CPU_AVX512_BF16 |
+             PANDA_CPU_AMX_BF16,
          0},
         {"neon", PANDA_CPU_NEON, 0},
         {"dotprod", PANDA_CPU_NEON | PANDA_CPU_DOTPROD, 0},

@@ -29,8 +29,8 @@ struct tolerance {
     double absolute, relative;
 };
 
-enum kernel_family { FAMILY_PRODUCT, FAMILY_CONVERT, FAMILY_NORM, FAMILY_ADD,
-                     FAMILY_GELU, FAMILY_SILU, FAMILY_SOFTMAX };
+enum kernel_family { FAMILY_PRODUCT, FAMILY_BF16, FAMILY_CONVERT, FAMILY_NORM,
+                     FAMILY_ADD, FAMILY_GELU, FAMILY_SILU, FAMILY_SOFTMAX };
 
 /** Whether `got` is near `expected`. */
 bool kernel_is_near(enum kernel_family family, double got, double expected,

@@ -95,10 +95,11 @@ START_TEST(higher_levels_are_used)
 {
     struct pnd_kernels k;
     uint64_t levels = PANDA_CPU_AVX2 | PANDA_CPU_AVX512 |
-                      PANDA_CPU_AVX512_VNNI | PANDA_CPU_NEON |
-                      PANDA_CPU_DOTPROD | PANDA_CPU_I8MM;
+                      PANDA_CPU_AVX512_VNNI | PANDA_CPU_AVX512_BF16 |
+                      PANDA_CPU_NEON | PANDA_CPU_DOTPROD | PANDA_CPU_I8MM;
     pnd_kernels_select(&k, pnd_cpu_detect(), 0, 0);
     ck_assert((k.cpu_used & levels) == (pnd_cpu_detect() & levels));
+    ck_assert(!k.bf16.nt[PND_F32] == !(k.cpu_used & PANDA_CPU_AVX512_BF16));
 }
 END_TEST
 

@@ -227,7 +227,7 @@ START_TEST(tiles_agree)
         const size_t m = rows[i % COUNT(rows)];
         if (strcmp(it->name, "vnni") == 0)
             vnni = it;
-        if (!vnni || strcmp(it->name, "amx") != 0)
+        if (!vnni || strcmp(it->name, "amx_int8") != 0)
             continue;
         struct product p = make_product(type, m, 37, 1536, 3);
         float *first = malloc(p.y.bytes);
