@@ -36,9 +36,9 @@ bool bench_wants(const struct bench_args *args, const char *work);
 double bench_read_speed(const void *memory, size_t size, uint32_t threads);
 
 /** Most multiplications and additions of a second, in 1e9, by the instruction
- *  sets `cpu` (PANDA_CPU_*) in registers: of 8-bit integers, of floats. */
-double bench_int8_peak(uint64_t cpu, uint32_t threads);
-double bench_f32_peak(uint64_t cpu, uint32_t threads);
+ *  sets `cpu` (PANDA_CPU_*) in registers, of numbers of a mode: "int8", "bf16",
+ *  otherwise floats. */
+double bench_peak(const char *mode, uint64_t cpu, uint32_t threads);
 
 /** A decoder in memory, as a GGUF file has it: random codes. */
 struct bench_decoder {

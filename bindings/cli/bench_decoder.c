@@ -88,8 +88,7 @@ static bool measure_prefill(const struct decoder_bench *b, const char *work)
     for (int i = 0; i < PROMPT; i++)
         tokens[i] = 7 * i;
     for (int i = 0; i < runs; i++) {
-        peaks[i] = (is_int8 ? bench_int8_peak
-                            : bench_f32_peak)(b->cpu->used, b->cpu->threads);
+        peaks[i] = bench_peak(b->mode, b->cpu->used, b->cpu->threads);
         panda_decoder_reset(b->decoders[0], 0);
         double begin = bench_now();
         if (!push(b, tokens, PROMPT))

@@ -58,18 +58,19 @@ struct work {
     const char *tower;
     panda_modality modality;
     uint32_t inputs, items, tokens;
+    bool compared; /* measured in each mode unless one is asked for */
 };
 
 static const struct work works[] = {
-    {"image_encode", "vision", PANDA_MODALITY_IMAGE, 1, 1, 257},
-    {"image_encode_8", "vision", PANDA_MODALITY_IMAGE, 8, 8, 257},
-    {"video_encode", "vision", PANDA_MODALITY_VIDEO, 1, 15, 257},
-    {"audio_encode", "audio", PANDA_MODALITY_AUDIO, 1, CLIPS, 229},
-    {"depth_encode", "depth", PANDA_MODALITY_DEPTH, 1, 1, 197},
-    {"thermal_encode", "thermal", PANDA_MODALITY_THERMAL, 1, 1, 197},
-    {"imu_encode", "imu", PANDA_MODALITY_IMU, 1, 1, 251},
+    {"image_encode", "vision", PANDA_MODALITY_IMAGE, 1, 1, 257, true},
+    {"image_encode_8", "vision", PANDA_MODALITY_IMAGE, 8, 8, 257, false},
+    {"video_encode", "vision", PANDA_MODALITY_VIDEO, 1, 15, 257, false},
+    {"audio_encode", "audio", PANDA_MODALITY_AUDIO, 1, CLIPS, 229, false},
+    {"depth_encode", "depth", PANDA_MODALITY_DEPTH, 1, 1, 197, false},
+    {"thermal_encode", "thermal", PANDA_MODALITY_THERMAL, 1, 1, 197, false},
+    {"imu_encode", "imu", PANDA_MODALITY_IMU, 1, 1, 251, false},
     {"text_encode_64", "text", PANDA_MODALITY_TEXT, CAPTIONS, CAPTIONS,
-     CAPTION_TOKENS},
+     CAPTION_TOKENS, false},
 };
 
 struct encoder_bench {
@@ -193,8 +194,7 @@ static bool measure(const struct encoder_bench *b, const struct work *work)
     }
     good = good && encode(b, work, inputs); /* warm */
     for (int i = 0; good && i < RUNS; i++) {
-        peaks[i] = (is_int8 ? bench_int8_peak : bench_f32_peak)(
-            b->cpu->used, b->cpu->threads);
+        peaks[i] = bench_peak(b->mode, b->cpu->used, b->cpu->threads);
         double begin = bench_now();
         good = encode(b, work, inputs);
         seconds[i] = bench_now() - begin;
@@ -209,6 +209,31 @@ static bool measure(const struct encoder_bench *b, const struct work *work)
     return true;
 }
 
+/* Rows of a tower that are wanted, opened with that precision; those of the
+ * first again only where they are `compared` and its products differ. */
+static int run_precision(struct encoder_bench *b, panda_runtime *runtime,
+                         panda_model_options *options, const char *first)
+{
+    panda_model_info info = {.struct_size = sizeof info};
+    panda_model *model = NULL;
+    bool good = panda_model_open(&model, runtime, options) == PANDA_OK &&
+                panda_model_get_info(model, &info) == PANDA_OK &&
+                panda_encoder_create(&b->encoder, model, NULL) == PANDA_OK;
+    b->mode = info.encoder_math;
+    for (size_t i = 0; good && i < sizeof works / sizeof *works; i++) {
+        if (strcmp(works[i].tower, b->tower->name) != 0 ||
+            !bench_wants(b->args, works[i].name) ||
+            (first && (!works[i].compared || strcmp(b->mode, first) == 0)))
+            continue;
+        good = measure(b, &works[i]);
+    }
+    int code = good ? EXIT_DONE : fail_with_message();
+    panda_encoder_destroy(b->encoder);
+    b->encoder = NULL;
+    panda_model_close(model);
+    return code;
+}
+
 /* All rows of a tower that are wanted. */
 static int run_tower(struct encoder_bench *b, panda_runtime *runtime,
                      const unsigned char *file, size_t size)
@@ -219,30 +244,27 @@ static int run_tower(struct encoder_bench *b, panda_runtime *runtime,
     panda_model_options options = {
         .struct_size = sizeof options,
         .imagebind = "memory:/bench.safetensors",
-        .modalities = 0,
         .precision = b->args->precision,
         .sources = &source,
         .source_count = 1};
-    panda_model_info info = {.struct_size = sizeof info};
-    panda_model *model = NULL;
-    bool good = true;
+    bool is_compared = false;
     for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
-        if (strcmp(works[i].tower, b->tower->name) == 0)
-            options.modalities |= PANDA_MODALITY_BIT(works[i].modality);
+        if (strcmp(works[i].tower, b->tower->name) != 0)
+            continue;
+        options.modalities |= PANDA_MODALITY_BIT(works[i].modality);
+        is_compared |=
+            works[i].compared && bench_wants(b->args, works[i].name);
     }
-    good = panda_model_open(&model, runtime, &options) == PANDA_OK &&
-           panda_model_get_info(model, &info) == PANDA_OK &&
-           panda_encoder_create(&b->encoder, model, NULL) == PANDA_OK;
-    b->mode = info.encoder_math;
-    for (size_t i = 0; good && i < sizeof works / sizeof *works; i++) {
-        if (strcmp(works[i].tower, b->tower->name) == 0 &&
-            bench_wants(b->args, works[i].name))
-            good = measure(b, &works[i]);
-    }
-    int code = good ? EXIT_DONE : fail_with_message();
-    panda_encoder_destroy(b->encoder);
-    b->encoder = NULL;
-    panda_model_close(model);
+    int code = run_precision(b, runtime, &options, NULL);
+    const char *first = b->mode;
+    if (b->args->precision != PANDA_PRECISION_AUTO || !is_compared)
+        return code;
+    options.precision = PANDA_PRECISION_FAST;
+    if (code == EXIT_DONE)
+        code = run_precision(b, runtime, &options, first);
+    options.precision = PANDA_PRECISION_SMALL;
+    if (code == EXIT_DONE)
+        code = run_precision(b, runtime, &options, first);
     return code;
 }
 

@@ -111,11 +111,11 @@ static void int8_portable(const struct share *share)
     step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7)      \
     step(8) step(9) step(10) step(11)
 
-#define PEAK_LOOP(name, isa, type, zero, step, fold)          \
+#define PEAK_LOOP(name, isa, in, type, zero, step, fold)      \
     __attribute__((target(isa))) static void name(            \
         const struct share *share)                            \
     {                                                         \
-        type a = (zero), b = (zero);                          \
+        in a = (zero), b = (zero);                            \
         (void)share;                                          \
         __asm__ volatile("" : "+v"(a), "+v"(b));              \
         TWELVE(DECLARE_##name)                                \
@@ -131,12 +131,14 @@ static void int8_portable(const struct share *share)
         atomic_fetch_xor(&sink, u.words[0]);                  \
     }
 
+#define DECLARE_bf16_avx512(n) __m512 s##n = (__m512)a;
 #define DECLARE_f32_avx512(n) __m512 s##n = a;
 #define DECLARE_f32_avx2(n) __m256 s##n = a;
 #define DECLARE_int8_vnni(n) __m512i s##n = a;
 #define DECLARE_int8_avx2(n) __m256i s##n = a;
 #define F32_512(n) s##n = _mm512_fmadd_ps(a, b, s##n);
 #define F32_512_FOLD(n) sum = _mm512_add_ps(sum, s##n);
+#define BF16_512(n) s##n = _mm512_dpbf16_ps(s##n, a, b);
 #define F32_256(n) s##n = _mm256_fmadd_ps(a, b, s##n);
 #define F32_256_FOLD(n) sum = _mm256_add_ps(sum, s##n);
 #define INT8_512(n) s##n = _mm512_dpbusd_epi32(s##n, a, b);
@@ -146,14 +148,44 @@ static void int8_portable(const struct share *share)
         s##n, _mm256_madd_epi16(_mm256_maddubs_epi16(s##n, b), a));
 #define INT8_256_FOLD(n) sum = _mm256_or_si256(sum, s##n);
 
-PEAK_LOOP(f32_avx512, "avx512f", __m512, _mm512_setzero_ps(), F32_512,
+PEAK_LOOP(f32_avx512, "avx512f", __m512, __m512, _mm512_setzero_ps(), F32_512,
           F32_512_FOLD)
-PEAK_LOOP(f32_avx2, "avx2,fma", __m256, _mm256_setzero_ps(), F32_256,
+PEAK_LOOP(bf16_avx512, "avx512f,avx512bf16", __m512bh, __m512,
+          (__m512bh)_mm512_setzero_ps(), BF16_512, F32_512_FOLD)
+PEAK_LOOP(f32_avx2, "avx2,fma", __m256, __m256, _mm256_setzero_ps(), F32_256,
           F32_256_FOLD)
-PEAK_LOOP(int8_vnni, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512(),
-          INT8_512, INT8_512_FOLD)
-PEAK_LOOP(int8_avx2, "avx2", __m256i, _mm256_setzero_si256(), INT8_256,
-          INT8_256_FOLD)
+PEAK_LOOP(int8_vnni, "avx512f,avx512vnni", __m512i, __m512i,
+          _mm512_setzero_si512(), INT8_512, INT8_512_FOLD)
+PEAK_LOOP(int8_avx2, "avx2", __m256i, __m256i, _mm256_setzero_si256(),
+          INT8_256, INT8_256_FOLD)
+
+/* Four tiles of sums, as two by two; the runtime has asked for the system's
+ * permission where these bits are in use. */
+#define TILES ((size_t)4)
+#define TILE_PEAK(name, instruction)                                          \
+    static void name(const struct share *share)                               \
+    {                                                                         \
+        struct {                                                              \
+            uint8_t palette, start_row, zeros[14];                            \
+            uint16_t row_bytes[16];                                           \
+            uint8_t rows[16];                                                 \
+        } config = {.palette = 1};                                            \
+        (void)share;                                                          \
+        for (int i = 0; i < 8; i++) {                                         \
+            config.row_bytes[i] = 64;                                         \
+            config.rows[i] = 16;                                              \
+        }                                                                     \
+        __asm__ volatile("ldtilecfg %0" ::"m"(config));                       \
+        for (int i = 0; i < ROUNDS / 8; i++)                                  \
+            __asm__ volatile(instruction " %tmm6, %tmm4, %tmm0\n\t"           \
+                             instruction " %tmm7, %tmm4, %tmm1\n\t"           \
+                             instruction " %tmm6, %tmm5, %tmm2\n\t"           \
+                             instruction " %tmm7, %tmm5, %tmm3");             \
+        __asm__ volatile("tilerelease");                                      \
+    }
+
+TILE_PEAK(int8_amx, "tdpbssd")
+TILE_PEAK(bf16_amx, "tdpbf16ps")
 
 #endif
 
@@ -170,7 +202,7 @@ static double measure(void (*work)(const struct share *), double steps,
     return best;
 }
 
-double bench_f32_peak(uint64_t cpu, uint32_t threads)
+static double measure_f32(uint64_t cpu, uint32_t threads)
 {
 #if defined(__x86_64__)
     if (cpu & PANDA_CPU_AVX512)
@@ -182,9 +214,22 @@ double bench_f32_peak(uint64_t cpu, uint32_t threads)
     return measure(f32_portable, 16.0 * 4, threads);
 }
 
-double bench_int8_peak(uint64_t cpu, uint32_t threads)
+static double measure_bf16(uint64_t cpu, uint32_t threads)
 {
 #if defined(__x86_64__)
+    if (cpu & PANDA_CPU_AMX_BF16)
+        return measure(bf16_amx, 16 * 16 * 32.0 * TILES / 8, threads);
+    if (cpu & PANDA_CPU_AVX512_BF16)
+        return measure(bf16_avx512, 32.0 * CHAINS, threads);
+#endif
+    return measure_f32(cpu, threads);
+}
+
+static double measure_int8(uint64_t cpu, uint32_t threads)
+{
+#if defined(__x86_64__)
+    if (cpu & PANDA_CPU_AMX_INT8)
+        return measure(int8_amx, 16 * 16 * 64.0 * TILES / 8, threads);
     if (cpu & PANDA_CPU_AVX512_VNNI)
         return measure(int8_vnni, 64.0 * CHAINS, threads);
     if (cpu & PANDA_CPU_AVX2)
@@ -192,4 +237,13 @@ double bench_int8_peak(uint64_t cpu, uint32_t threads)
 #endif
     (void)cpu;
     return measure(int8_portable, 1, threads);
+}
+
+double bench_peak(const char *mode, uint64_t cpu, uint32_t threads)
+{
+    if (strcmp(mode, "int8") == 0)
+        return measure_int8(cpu, threads);
+    if (strcmp(mode, "bf16") == 0)
+        return measure_bf16(cpu, threads);
+    return measure_f32(cpu, threads);
 }

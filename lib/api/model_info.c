@@ -30,7 +30,9 @@ static void add_encoder_info(const panda_model *model, panda_model_info *info)
         info->parts |= PANDA_PART_ENCODERS;
         info->embedding_dim = dims->embedding_dim;
         info->encoder_format = pnd_dtype_get_name(dims->dtype);
-        info->encoder_math = dims->dtype == PND_I8 ? "int8" : "f32";
+        info->encoder_math = dims->dtype == PND_I8 ? "int8"
+                             : dims->rounds        ? "bf16"
+                                                   : "f32";
         info->heap_bytes += dims->heap_bytes;
     }
 }

@@ -16,8 +16,9 @@
 
 #define PND_OUTLIERS_MOST 64
 
-/** Whether a matrix of so many columns is worth rounding. The errors of long
- *  sums average out, those of short ones do not, and take little time. */
+/** Whether a matrix of so many columns is worth rounding, to bf16 as well. The
+ *  errors of long sums average out, those of short ones do not, and take
+ *  little time. */
 static inline bool pnd_int8_is_worth(uint32_t in)
 {
     return in > 256;

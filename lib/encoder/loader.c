@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "encoder/int8.h"
+
 void pnd_loader_set_name(struct pnd_loader *l, const char *group,
                          const char *format, ...)
 {
@@ -176,6 +178,9 @@ panda_status pnd_loader_take_layer(struct pnd_loader *l,
     panda_status status = pnd_loader_take_matrix(l, out, in_dim, out_dim);
     if (status < 0)
         return status;
+    out->rounds = l->precision == PANDA_PRECISION_FAST &&
+                  pnd_int8_is_worth(l->tower->dims.width) &&
+                  pnd_linear_can_round(l->tower->ctx, out->dtype);
     end_name(l, length, bias);
     return pnd_loader_take_floats(l, &out->bias, 1, (int64_t[]){out_dim});
 }

@@ -43,7 +43,9 @@ panda_status pnd_loader_take_matrix(struct pnd_loader *l,
                                     struct pnd_linear *out, uint32_t in_dim,
                                     uint32_t out_dim);
 
-/** The layer at hand: its name with the endings of matrix and bias. */
+/** The layer of the trunk at hand: its name with the endings of matrix and
+ *  bias. It rounds to bf16 where PANDA_PRECISION_FAST is asked for, the tower
+ *  is wide enough (as for int8), and the machine has such products. */
 panda_status pnd_loader_take_layer(struct pnd_loader *l,
                                    struct pnd_linear *out, uint32_t in_dim,
                                    uint32_t out_dim, const char *weight,

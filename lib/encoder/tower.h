@@ -16,7 +16,8 @@ struct pnd_tower;
 
 /** Read and check the tensors of one tower; `weights` must outlive it. Where
  *  `precision` is PANDA_PRECISION_SMALL, those of the trunk's matrices that are
- *  worth it (encoder/int8.h) are rounded to int8. */
+ *  worth it (encoder/int8.h) are rounded to int8; where it is
+ *  PANDA_PRECISION_FAST, the trunk's products may be of bf16. */
 panda_status pnd_tower_load(struct pnd_tower **out,
                             const struct pnd_context *ctx,
                             struct pnd_weights *weights,
@@ -35,6 +36,7 @@ struct pnd_tower_dims {
     uint64_t heap_bytes;     /* derived weights */
     float scale;             /* of PANDA_OUTPUT_SCALED; 1: none */
     enum pnd_dtype dtype;    /* of the trunk's matrices */
+    bool rounds;             /* they are multiplied in bf16 */
     uint32_t rank;           /* input of one item, as panda_frontend_tensor */
     uint32_t shape[4];       /* image: 3, frames (may be 1), size, size */
     bool token_ids;          /* input is i32 ids, not floats */

@@ -170,6 +170,7 @@ static panda_status take_blocks(struct pnd_loader *l)
     if (status == PANDA_OK && l->precision == PANDA_PRECISION_SMALL)
         status = round_blocks(l);
     t->dims.dtype = t->blocks[0].qkv.dtype;
+    t->dims.rounds = t->blocks[0].qkv.rounds;
     return status;
 }
 

@@ -77,15 +77,21 @@ struct pnd_linear_pieces pnd_linear_cut(const struct pnd_context *ctx,
     }
 }
 
+bool pnd_linear_can_round(const struct pnd_context *ctx, enum pnd_dtype dtype)
+{
+    return ctx->kernels->bf16.nt[dtype] != NULL;
+}
+
 /* y[rows, columns] = x[rows, in] * transpose(weight[columns, in]) */
 static void multiply(const struct pnd_kernels *kernels, enum pnd_dtype dtype,
-                     size_t rows, size_t columns, size_t in, const float *x,
-                     const void *weight, float *y, size_t y_stride,
-                     float *scratch)
+                     bool rounds, size_t rows, size_t columns, size_t in,
+                     const float *x, const void *weight, float *y,
+                     size_t y_stride, float *scratch)
 {
     if (rows > FEW_ROWS) {
-        kernels->gemm.nt[dtype](rows, columns, in, x, in, weight, in, y,
-                                y_stride, scratch);
+        pnd_gemm_fn bf16 = rounds ? kernels->bf16.nt[dtype] : NULL;
+        pnd_gemm_fn gemm = bf16 ? bf16 : kernels->gemm.nt[dtype];
+        gemm(rows, columns, in, x, in, weight, in, y, y_stride, scratch);
         return;
     }
     for (size_t r = 0; r < rows; r++)
@@ -103,7 +109,7 @@ static void add_sides(const struct linear_job *job, size_t row, size_t rows,
     const struct pnd_low_rank *side = layer->side;
     float *product = scratch + PND_GEMM_SCRATCH; /* (rows, columns) */
     if (side)
-        multiply(job->kernels, PND_F32, rows, columns, side->rank,
+        multiply(job->kernels, PND_F32, false, rows, columns, side->rank,
                  job->t + row * side->rank, side->b + column * side->rank,
                  product, columns, scratch);
     for (size_t r = 0; r < rows; r++, sums += stride) {
@@ -133,8 +139,9 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     float *sums = adds ? scratch + PND_GEMM_SCRATCH + PRODUCT : y;
     size_t stride = adds ? columns : layer->out;
 
-    multiply(job->kernels, layer->dtype, rows, columns, layer->in,
-             job->x + row * layer->in, weight, sums, stride, scratch);
+    multiply(job->kernels, layer->dtype, layer->rounds, rows, columns,
+             layer->in, job->x + row * layer->in, weight, sums, stride,
+             scratch);
     add_sides(job, row, rows, column, columns, sums, stride, scratch);
     for (size_t r = 0; r < rows && job->end != PND_END_STORE; r++) {
         if (adds)

@@ -3,6 +3,8 @@
 #ifndef PND_NN_LINEAR_H
 #define PND_NN_LINEAR_H
 
+#include <stdbool.h>
+
 #include "base/context.h"
 #include "tensor/tensor.h"
 
@@ -32,6 +34,7 @@ struct pnd_linear {
                                         blocks of the dtype */
     const float *bias;               /* (out) or NULL */
     const struct pnd_low_rank *side; /* or NULL; not of PND_I8 */
+    bool rounds; /* many rows are multiplied in bf16 where the kernels can */
     /* PND_I8 only: products are int8 with activations rounded row by row */
     const float *row_scale;          /* (out): weight = scale * code */
     struct pnd_outliers outliers;
@@ -43,6 +46,10 @@ enum pnd_linear_end {
     PND_END_GELU,  /* y = gelu(sums) */
     PND_END_ADD    /* y += sums */
 };
+
+/** Whether pnd_linear_run may compute a layer of this type with `rounds` in
+ *  bf16 here. */
+bool pnd_linear_can_round(const struct pnd_context *ctx, enum pnd_dtype dtype);
 
 /** Floats of scratch that any pnd_linear_run of up to `rows` rows of this layer
  *  needs, for all workers of `ctx` together; grows with the rows. Without a

@@ -44,6 +44,27 @@ def is_embedding(output):
     return len(values) == 1024 and 0.99 < sum(v * v for v in values) < 1.01
 
 
+def check_modes(panda, picture, imagebind):
+    """The picture in each mode against f32, by the accuracy contract."""
+    found = {}
+
+    def keep(mode):
+        def take(output):
+            found[mode] = json.loads(output)["embedding"]
+            return is_embedding(output)
+        return take
+
+    for mode, least in (("exact", 1 - 1e-6), ("fast", 0.9995),
+                        ("small", 0.999)):
+        run(f"panda embed, {mode}",
+            [panda, "embed", "--imagebind", imagebind, "--image", picture,
+             "--precision", mode, "--json"], keep(mode))
+        cosine = sum(a * b for a, b in zip(found[mode], found["exact"]))
+        print(f"  cosine with exact {cosine:.6f}, at least {least}")
+        if cosine < least:
+            sys.exit(f"{mode}: the embedding is too far from the exact one")
+
+
 def is_answer(output):
     turn = json.loads(output)["turns"][0]
     print(f"  {turn['prompt_tokens']} prompt positions, "
@@ -60,6 +81,7 @@ def measure(panda, picture, folder):
     run("panda embed, one picture",
         [panda, "embed", "--imagebind", imagebind, "--image", picture,
          "--json"], is_embedding)
+    check_modes(panda, picture, imagebind)
     run("panda chat, picture and 16 tokens",
         [panda, "chat", "--image", picture, "--prompt", "w300 w301 w302",
          "--greedy", "--max-tokens", "16", "--json"] + model, is_answer)

@@ -15,6 +15,7 @@
 #define POOLED_TOLERANCE 1e-4
 #define UNIT_TOLERANCE 2e-5
 #define STAGE_TOLERANCE 2e-4
+#define LEAST_COSINE_FAST 0.9995
 
 struct fixture {
     struct pnd_weights *weights;
@@ -24,7 +25,7 @@ struct fixture {
 
 static struct fixture f;
 
-static void open_towers(void)
+static void open_towers_at(panda_precision precision)
 {
     struct pnd_imagebind_config config;
     const struct pnd_context *ctx = test_context();
@@ -35,8 +36,17 @@ static void open_towers(void)
                                   test_fixture("weights/imagebind_tiny.pth")));
     for (int id = 0; id < PND_TOWER_COUNT; id++)
         ck_assert_ok(pnd_tower_load(&f.towers[id], ctx, f.weights, &config,
-                                    (enum pnd_tower_id)id,
-                                    PANDA_PRECISION_EXACT));
+                                    (enum pnd_tower_id)id, precision));
+}
+
+static void open_towers(void)
+{
+    open_towers_at(PANDA_PRECISION_EXACT);
+}
+
+static void open_fast_towers(void)
+{
+    open_towers_at(PANDA_PRECISION_FAST);
 }
 
 static void close_towers(void)
@@ -184,22 +194,24 @@ static void report(const char *name, const struct differences *worst,
            (double)dims->scale);
 }
 
+/* Those of texts are captions. */
+static const char *const inputs[PND_TOWER_COUNT][12] = {
+    [PND_TOWER_VISION] = {"landscape_baseline.jpg",
+                          "portrait_progressive.jpg", "gray.jpg",
+                          "exif_orientation6.jpg", "rgb.png", "rgba.png",
+                          "palette.png", "gray16.png", "tiny_17x23.png",
+                          "wide_1000x60.png", "square_224.png"},
+    [PND_TOWER_AUDIO] = {"speech_16k_mono.wav", "mix_44k1_stereo.wav",
+                         "short_48k_24bit.wav", "speech_8k.wav",
+                         "mix_22k05.flac", "click_30ms_16k.wav",
+                         "dc_offset_16k.wav"},
+    [PND_TOWER_DEPTH] = {"depth_mm_16bit.png", "depth_metres_f32.npy"},
+    [PND_TOWER_THERMAL] = {"thermal_gray.jpg", "thermal_pseudo_rgb.jpg"},
+    [PND_TOWER_IMU] = {"imu.csv", "imu_f32.npy"},
+};
+
 START_TEST(test_files)
 {
-    static const char *const inputs[PND_TOWER_COUNT][12] = {
-        [PND_TOWER_VISION] = {"landscape_baseline.jpg",
-                              "portrait_progressive.jpg", "gray.jpg",
-                              "exif_orientation6.jpg", "rgb.png", "rgba.png",
-                              "palette.png", "gray16.png", "tiny_17x23.png",
-                              "wide_1000x60.png", "square_224.png"},
-        [PND_TOWER_AUDIO] = {"speech_16k_mono.wav", "mix_44k1_stereo.wav",
-                             "short_48k_24bit.wav", "speech_8k.wav",
-                             "mix_22k05.flac", "click_30ms_16k.wav",
-                             "dc_offset_16k.wav"},
-        [PND_TOWER_DEPTH] = {"depth_mm_16bit.png", "depth_metres_f32.npy"},
-        [PND_TOWER_THERMAL] = {"thermal_gray.jpg", "thermal_pseudo_rgb.jpg"},
-        [PND_TOWER_IMU] = {"imu.csv", "imu_f32.npy"},
-    };
     const enum pnd_tower_id id = (enum pnd_tower_id)_i;
     struct differences worst = {0};
     if (id == PND_TOWER_TEXT)
@@ -339,6 +351,55 @@ START_TEST(test_audio_stages)
 }
 END_TEST
 
+/* The least cosine of any of `items` unit vectors with the reference's. */
+static double compare_direction(enum pnd_tower_id id, const char *input,
+                                uint32_t items, const void *data)
+{
+    const struct pnd_tower *tower = f.towers[id];
+    const size_t dim = pnd_tower_get_dims(tower)->embedding_dim;
+    struct test_tensor expected = read_expected("normalised", id, input);
+    float *raw = malloc(items * dim * sizeof *raw);
+    float *unit = malloc(items * dim * sizeof *unit);
+    double least = 1;
+    ck_assert_uint_eq(expected.count % dim, 0);
+    ck_assert_ok(
+        pnd_tower_run(tower, &f.ws, items, 1, data, raw, NULL, NULL));
+    pnd_tower_finish(tower, items, raw, unit, NULL);
+    for (size_t i = 0; i < expected.count; i += dim) {
+        double cosine = test_cosine(unit + (items > 1 ? i : 0),
+                                    expected.values + i, dim);
+        ck_assert_msg(cosine >= LEAST_COSINE_FAST, "%s: cosine %.6f", input,
+                      cosine);
+        least = fmin(least, cosine);
+    }
+    free(raw);
+    free(unit);
+    test_tensor_free(&expected);
+    return least;
+}
+
+START_TEST(test_fast)
+{
+    const enum pnd_tower_id id = (enum pnd_tower_id)_i;
+    double least = 1;
+    for (size_t i = 0; inputs[id][i]; i++) {
+        struct test_tensor t = read_input(id, inputs[id][i]);
+        uint32_t items = id == PND_TOWER_AUDIO ? (uint32_t)t.shape[0] : 1;
+        least = fmin(least,
+                     compare_direction(id, inputs[id][i], items, t.values));
+        test_tensor_free(&t);
+    }
+    if (id == PND_TOWER_TEXT) {
+        uint32_t items;
+        int32_t *ids = read_captions("tokens_imagebind", &items);
+        least = compare_direction(id, "captions", items, ids);
+        free(ids);
+    }
+    printf("%-8s least cosine in %s: %.6f\n", pnd_tower_get_name(id),
+           pnd_tower_get_dims(f.towers[id])->rounds ? "bf16" : "f32", least);
+}
+END_TEST
+
 static Suite *make_suite(void)
 {
     Suite *suite = suite_create("parity_encoder");
@@ -349,6 +410,10 @@ static Suite *make_suite(void)
     tcase_add_test(tc, test_pandagpt_captions);
     tcase_add_test(tc, test_vision_stages);
     tcase_add_test(tc, test_audio_stages);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("fast");
+    tcase_add_checked_fixture(tc, open_fast_towers, close_towers);
+    tcase_add_loop_test(tc, test_fast, 0, PND_TOWER_COUNT);
     suite_add_tcase(suite, tc);
     return suite;
 }

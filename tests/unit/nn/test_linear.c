@@ -173,6 +173,31 @@ START_TEST(equals_the_formula)
 }
 END_TEST
 
+/* Within the rounding of both sides to bf16, on any number of threads; few
+ * rows, and machines without such products, are exact. */
+START_TEST(rounds_where_the_machine_can)
+{
+    const struct linear_case *c = &cases[_i];
+    if (!pnd_dtype_is_weight(c->dtype))
+        return;
+    struct linear_data d = make_data(c);
+    const bool rounds = c->rows > 4 &&
+                        pnd_linear_can_round(test_context(), c->dtype);
+    size_t different = 0, count = c->rows * c->out;
+    d.layer.rounds = true;
+    nn_check_threads(run, &d, d.y, count);
+    for (size_t i = 0; i < count; i++) {
+        double size;
+        double sum = expected_value(&d, i / c->out, i % c->out, &size);
+        double error = fabs((double)d.y[i] - sum);
+        different += error > 1e-6 * size;
+        ck_assert_double_le(error, (rounds ? 0x1p-8 : 1e-6) * size);
+    }
+    ck_assert((different > count / 2) == rounds);
+    free_data(&d);
+}
+END_TEST
+
 /* The ends are what they say, to the bit, for few rows and for many. */
 START_TEST(ends_follow_the_sums)
 {
@@ -232,6 +257,8 @@ int main(void)
 {
     Suite *suite = suite_create("linear");
     TCase *tc = tcase_create("linear");
+    tcase_add_loop_test(tc, rounds_where_the_machine_can, 0,
+                        (int)(sizeof cases / sizeof *cases));
     tcase_add_loop_test(tc, equals_the_formula, 0,
                         (int)(sizeof cases / sizeof *cases));
     tcase_add_loop_test(tc, ends_follow_the_sums, 0, 18);
