@@ -130,10 +130,9 @@ START_TEST(large_products)
         {57, 130, 511}, {30, 256, 512}, {17, 257, 513},
         {5, 300, 1100}, {65, 64, 384},  {33, 80, 385},
     };
-    for (size_t i = 0; i < COUNT(shapes) * COUNT(types); i++) {
-        const size_t *s = shapes[i / COUNT(types)];
-        check_product(s[0], s[1], s[2], types[i % COUNT(types)]);
-    }
+    for (size_t i = 0; i < COUNT(shapes); i++)
+        check_product(shapes[i][0], shapes[i][1], shapes[i][2],
+                      types[i % COUNT(types)]);
 }
 END_TEST
 
