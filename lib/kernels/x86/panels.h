@@ -16,7 +16,7 @@
 #define PANELS 5
 
 /* From so many rows on a panel pays. */
-#define PANEL_ROWS 6
+#define PANEL_ROWS 12
 
 struct panel_unit {
     vq codes[64][2];  /* of elements 4 i to 4 i + 3, of 16 rows twice */
@@ -42,6 +42,8 @@ struct panel_rows {
     size_t row_bytes;
     size_t count; /* at most 32; the last one stands for those missing */
     size_t bytes; /* of a row from w on: beyond are zeros */
+    const uint8_t *next; /* of the panel after this one, to be fetched */
+    size_t next_count;
 };
 
 typedef void (*panel_unpack_fn)(const struct panel_rows *rows, size_t units,
@@ -57,6 +59,14 @@ typedef void (*panels_multiply_fn)(size_t m, size_t first, size_t units,
 /* Built for AVX-512 VNNI, like the products of few rows. */
 extern const panel_unpack_fn pnd_vnni_unpack[PND_DTYPE_COUNT];
 extern const struct pnd_q8_kernels pnd_vnni_q8;
+
+/* Rows to fetch from row `next` of n on. */
+static inline size_t panels_count_next(size_t n, size_t next, bool is_there)
+{
+    if (!is_there)
+        return 0;
+    return n - next < 32 ? n - next : 32;
+}
 
 /* As pnd_q8_product_fn, for weights of that type; m >= PANEL_ROWS. */
 ALWAYS_INLINE void panels_run(enum pnd_dtype dtype, panels_multiply_fn multiply,
@@ -77,9 +87,19 @@ ALWAYS_INLINE void panels_run(enum pnd_dtype dtype, panels_multiply_fn multiply,
             const size_t columns =
                 n - first < 32 * PANELS ? n - first : 32 * PANELS;
             for (size_t j = 0; j < columns; j += 32) {
+                const size_t row = first + j, next = row + 32;
+                const bool is_last = next >= n;
                 const struct panel_rows rows = {
-                    w + (first + j) * row_bytes + at, row_bytes,
-                    columns - j < 32 ? columns - j : 32, whole - at};
+                    .w = w + row * row_bytes + at,
+                    .row_bytes = row_bytes,
+                    .count = n - row < 32 ? n - row : 32,
+                    .bytes = whole - at,
+                    .next = is_last ? w + at + units * unit_bytes
+                                    : w + next * row_bytes + at,
+                    .next_count = panels_count_next(
+                        n, is_last ? 0 : next,
+                        !is_last || u + units < stride),
+                };
                 pnd_vnni_unpack[dtype](&rows, units, &panels[j / 32]);
             }
             multiply(m, u, units, panels, columns, a, stride, y + first, ldy);

@@ -92,15 +92,34 @@ ALWAYS_INLINE void q8_add_unit(struct q8_format f, size_t m,
         q8_add_codes(f, m, unit, x, stride, scales, sums);
 }
 
-/* y[r] = row r of x times a row of weights; m is a constant. */
+/* Fetch weights this far ahead: processors by themselves stop at the ends of
+ * pages. */
+#define AHEAD 8192
+
+/* Fetch what a unit far behind this one is in; nothing beyond `end`, which
+ * another thread reads. */
+ALWAYS_INLINE void q8_fetch(size_t unit_bytes, const uint8_t *unit,
+                            const uint8_t *end)
+{
+    const uint8_t *far = end - unit > AHEAD ? unit + AHEAD : end - 1;
+    UNROLL
+    for (size_t i = 0; i < unit_bytes; i += 64)
+        __builtin_prefetch(far + i);
+}
+
+/* y[r] = row r of x times a row of weights; m is a constant. The weights of
+ * this and later rows lie up to `end`. */
 ALWAYS_INLINE void q8_dot(struct q8_format f, size_t m, size_t k,
-                          const uint8_t *w, const struct pnd_q8_block *x,
-                          size_t stride, float *y, size_t ldy)
+                          const uint8_t *w, const uint8_t *end,
+                          const struct pnd_q8_block *x, size_t stride,
+                          float *y, size_t ldy)
 {
     const size_t unit_bytes = 256 / f.block * f.bytes;
     struct q8_sums sums = {{{{0}}}, {{0}}};
-    for (; k >= 256; k -= 256, w += unit_bytes, x++)
+    for (; k >= 256; k -= 256, w += unit_bytes, x++) {
+        q8_fetch(unit_bytes, w, end);
         q8_add_unit(f, m, w, x, stride, &sums);
+    }
     if (k > 0) { /* not beyond the row's end */
         uint8_t unit[256 / 32 * sizeof(struct pnd_block_q8_0)] = {0};
         memcpy(unit, w, k / f.block * f.bytes);
@@ -120,20 +139,21 @@ ALWAYS_INLINE void q8_dots(struct q8_format f, size_t m, size_t n, size_t k,
                            size_t row_bytes, float *y, size_t ldy)
 {
     const size_t stride = pnd_q8_count_blocks(k);
+    const uint8_t *end = w + n * row_bytes;
     size_t r = 0;
     for (; m - r >= 4; r += 4) {
         for (size_t j = 0; j < n; j++)
-            q8_dot(f, 4, k, w + j * row_bytes, a + r * stride, stride,
+            q8_dot(f, 4, k, w + j * row_bytes, end, a + r * stride, stride,
                    y + r * ldy + j, ldy);
     }
     if (m - r >= 2) {
         for (size_t j = 0; j < n; j++)
-            q8_dot(f, 2, k, w + j * row_bytes, a + r * stride, stride,
+            q8_dot(f, 2, k, w + j * row_bytes, end, a + r * stride, stride,
                    y + r * ldy + j, ldy);
         r += 2;
     }
     for (size_t j = 0; r < m && j < n; j++)
-        q8_dot(f, 1, k, w + j * row_bytes, a + r * stride, stride,
+        q8_dot(f, 1, k, w + j * row_bytes, end, a + r * stride, stride,
                y + r * ldy + j, ldy);
 }
 

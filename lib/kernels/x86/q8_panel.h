@@ -5,6 +5,7 @@
 
 #include "kernels/x86/panels.h"
 #include "kernels/x86/q8_dot.h"
+#include "kernels/x86/q8_squares.h"
 
 /* Panels (x86/panels.h) from block formats, for vectors of 64 bytes, and their
  * products by VNNI: a tile of the result, up to TILE rows by 32, is summed in
@@ -44,7 +45,8 @@ ALWAYS_INLINE const uint8_t *get_unit(struct q8_format f,
         to->is_wide = format_##type.has_wide_groups;                          \
         to->is_biased = format_##type.bias != 0;                              \
         for (size_t u = 0; u < units; u++) {                                  \
-            panel_unpack(format_##type, rows, u, &to->units[u]);              \
+            panel_unpack(format_##type, squares_##type, rows, u,              \
+                         &to->units[u]);                                      \
         }                                                                     \
     }
 
@@ -92,13 +94,32 @@ ALWAYS_INLINE void panel_codes(struct q8_format f,
     }
 }
 
-ALWAYS_INLINE void panel_unpack(struct q8_format f,
+ALWAYS_INLINE void panel_fetch(const struct panel_rows *rows,
+                               size_t unit_bytes, size_t index)
+{
+    const uint8_t *unit = rows->next + index * unit_bytes;
+    for (size_t r = 0; r < rows->next_count; r++) {
+        UNROLL
+        for (size_t i = 0; i < unit_bytes; i += 64)
+            __builtin_prefetch(unit + r * rows->row_bytes + i);
+    }
+}
+
+ALWAYS_INLINE void panel_unpack(struct q8_format f, panel_squares_fn squares,
                                 const struct panel_rows *rows, size_t index,
                                 struct panel_unit *to)
 {
+    const size_t unit_bytes = 256 / f.block * f.bytes;
+    panel_fetch(rows, unit_bytes, index);
     for (size_t half = 0; half < 2; half++) {
         panel_scales(f, rows, index, half, to);
-        panel_codes(f, rows, index, half, to);
+        if (squares && rows->count >= 16 * (half + 1) &&
+            rows->bytes >= (index + 1) * unit_bytes)
+            squares(rows->w + 16 * half * rows->row_bytes + index * unit_bytes,
+                    rows->row_bytes, (uint8_t)(f.bias ? 128 - f.bias : 0),
+                    &to->codes[0][half]);
+        else
+            panel_codes(f, rows, index, half, to);
     }
 }
 
