@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 packages="build-essential meson ninja-build pkg-config python3 git
-  libopenblas-dev zlib1g-dev nettle-dev libpng-dev libjpeg-dev libsndfile1-dev
+  libopenblas-dev libdnnl-dev zlib1g-dev nettle-dev libpng-dev libjpeg-dev libsndfile1-dev
   libkissfft-dev libutf8proc-dev libavformat-dev libavcodec-dev libswscale-dev
   libavutil-dev libedit-dev check"
 

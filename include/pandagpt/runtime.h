@@ -146,7 +146,9 @@ typedef struct panda_runtime_options {
     uint64_t cpu_mask;          /**< PANDA_CPU_* bits that may be used; default
                                      all that the machine has */
     uint32_t provider_mask;     /**< PANDA_PROVIDER_* bits that may be used;
-                                     default all in the build */
+                                     without PANDA_PROVIDER_NONE they do all
+                                     they can, not only what they are faster
+                                     at; default all in the build */
     uint32_t flags;             /**< PANDA_RUNTIME_* bits */
 } panda_runtime_options;
 

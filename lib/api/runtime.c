@@ -59,6 +59,11 @@ static panda_status start(panda_runtime *runtime,
     pnd_kernels_select(&runtime->kernels,
                        runtime->cpu_detected & (mask | PANDA_CPU_GENERIC),
                        providers, o->flags);
+    if (providers & PANDA_PROVIDER_NONE) {
+        panda_status status = pnd_kernels_choose(&runtime->kernels, ctx);
+        if (status < 0)
+            return status;
+    }
     uint32_t threads = o->threads ? o->threads : pnd_pool_count_processors();
     return pnd_pool_create(&ctx->pool, &ctx->alloc, threads, o->parallel,
                            o->parallel_user);

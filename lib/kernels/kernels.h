@@ -6,16 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/alloc.h"
+#include "base/context.h"
 #include "tensor/tensor.h"
 
 /* The table of compute kernels of a runtime. Filled from generic C upwards:
  * each instruction-set layer overrides what it improves (select.c), then the
- * providers (OpenBLAS) where they may be used. Kernels work on one thread, hold
- * no state and cannot fail; cutting work into pieces is the caller's business
- * (nn/). Matrices are row-major with leading dimensions in elements; float
- * pointers are aligned to 4 bytes, no more. Stored weights (`const void *`) may
- * lie at any byte of a mapped file. */
+ * providers (OpenBLAS, oneDNN) where they may be used. Kernels work on one
+ * thread, hold no state and cannot fail; cutting work into pieces is the
+ * caller's business (nn/). Matrices are row-major with leading dimensions in
+ * elements; float pointers are aligned to 4 bytes, no more. Stored weights
+ * (`const void *`) may lie at any byte of a mapped file. */
 
 /* Kernels may not allocate, and a packed block of a matrix is too large for the
  * stack: the caller of a product lends this many floats (288 KiB, about half of
@@ -114,6 +114,25 @@ struct pnd_i8_kernels {
                     float *scratch);
 };
 
+/* What another library may compute instead, for as many rows as make its calls
+ * worth their cost; NULL where own kernels are as fast. Arguments are those of
+ * the own kernel. Unlike own kernels it may fail: they return how many columns
+ * of c they have computed, from the first, and the others are as they were. */
+typedef size_t (*pnd_large_gemm_fn)(size_t m, size_t n, size_t k,
+                                    const float *a, size_t lda, const void *b,
+                                    size_t ldb, float *c, size_t ldc,
+                                    float *scratch);
+
+struct pnd_large_kernels {
+    size_t least_rows;
+    pnd_large_gemm_fn f32_nt; /* pnd_gemm_kernels.nt[PND_F32] */
+    /* pnd_i8_kernels.product */
+    size_t (*i8_product)(size_t m, size_t n, size_t k, const int8_t *a,
+                         size_t lda, const float *a_scales, const int8_t *b,
+                         size_t ldb, const float *b_scales, float *c,
+                         size_t ldc, float *scratch);
+};
+
 struct pnd_norm_kernels {
     /* y = (x - mean) / sqrt(var + eps) * weight + bias; y may be x */
     void (*layer_norm)(size_t n, const float *x, const float *weight,
@@ -144,6 +163,7 @@ struct pnd_kernels {
     struct pnd_format_kernels format[PND_DTYPE_COUNT];
     struct pnd_q8_kernels q8;
     struct pnd_i8_kernels i8;
+    struct pnd_large_kernels large;
     struct pnd_norm_kernels norm;
     struct pnd_vector_kernels vector;
 };
@@ -162,5 +182,10 @@ bool pnd_cpu_request_tiles(void);
  *  providers in `providers`; `flags` are PANDA_RUNTIME_* bits. */
 void pnd_kernels_select(struct pnd_kernels *out, uint64_t cpu,
                         uint32_t providers, uint32_t flags);
+
+/** Measure k->large, a few milliseconds, and keep what is clearly faster than
+ *  own kernels. */
+panda_status pnd_kernels_choose(struct pnd_kernels *k,
+                                const struct pnd_context *ctx);
 
 #endif

@@ -44,4 +44,8 @@ void pnd_kernels_add_i8mm(struct pnd_kernels *k);
  *  k->providers_used. */
 void pnd_kernels_add_openblas(struct pnd_kernels *k, uint32_t flags);
 
+/** What oneDNN can compute on one thread, as k->large; adds its bit, too. It
+ *  uses whatever instructions the machine has. */
+void pnd_kernels_add_onednn(struct pnd_kernels *k);
+
 #endif

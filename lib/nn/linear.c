@@ -82,6 +82,27 @@ bool pnd_linear_can_round(const struct pnd_context *ctx, enum pnd_dtype dtype)
     return ctx->kernels->bf16.nt[dtype] != NULL;
 }
 
+/* The part of `multiply` that packs weights into panels. */
+static void multiply_many(const struct pnd_kernels *kernels,
+                          enum pnd_dtype dtype, bool rounds, size_t rows,
+                          size_t columns, size_t in, const float *x,
+                          const void *weight, float *y, size_t y_stride,
+                          float *scratch)
+{
+    const struct pnd_large_kernels *large = &kernels->large;
+    pnd_gemm_fn bf16 = rounds ? kernels->bf16.nt[dtype] : NULL;
+    pnd_gemm_fn own = bf16 ? bf16 : kernels->gemm.nt[dtype];
+    pnd_large_gemm_fn other = dtype == PND_F32 && !bf16 ? large->f32_nt : NULL;
+    size_t done = 0;
+    if (other && rows >= large->least_rows)
+        done = other(rows, columns, in, x, in, weight, in, y, y_stride,
+                     scratch);
+    if (done < columns)
+        own(rows, columns - done, in, x, in,
+            (const char *)weight + done * pnd_dtype_get_row_bytes(dtype, in),
+            in, y + done, y_stride, scratch);
+}
+
 /* y[rows, columns] = x[rows, in] * transpose(weight[columns, in]) */
 static void multiply(const struct pnd_kernels *kernels, enum pnd_dtype dtype,
                      bool rounds, size_t rows, size_t columns, size_t in,
@@ -89,9 +110,8 @@ static void multiply(const struct pnd_kernels *kernels, enum pnd_dtype dtype,
                      size_t y_stride, float *scratch)
 {
     if (rows > FEW_ROWS) {
-        pnd_gemm_fn bf16 = rounds ? kernels->bf16.nt[dtype] : NULL;
-        pnd_gemm_fn gemm = bf16 ? bf16 : kernels->gemm.nt[dtype];
-        gemm(rows, columns, in, x, in, weight, in, y, y_stride, scratch);
+        multiply_many(kernels, dtype, rounds, rows, columns, in, x, weight, y,
+                      y_stride, scratch);
         return;
     }
     for (size_t r = 0; r < rows; r++)

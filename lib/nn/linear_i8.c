@@ -92,6 +92,27 @@ static void start_piece(const struct i8_job *job, size_t row, size_t rows,
     }
 }
 
+static void add_product(const struct i8_job *job, size_t row, size_t rows,
+                        size_t column, size_t columns, float *y,
+                        float *scratch)
+{
+    const struct pnd_linear *layer = job->layer;
+    const struct pnd_large_kernels *large = &job->kernels->large;
+    const size_t in = layer->in;
+    const int8_t *codes = job->codes + row * in;
+    const float *scales = job->scales + row * job->groups;
+    const int8_t *weight = (const int8_t *)layer->weight + column * in;
+    const float *row_scale = layer->row_scale + column;
+    size_t done = 0;
+    if (large->i8_product && rows >= large->least_rows)
+        done = large->i8_product(rows, columns, in, codes, in, scales, weight,
+                                 in, row_scale, y, layer->out, scratch);
+    if (done < columns)
+        job->kernels->i8.product(rows, columns - done, in, codes, in, scales,
+                                 weight + done * in, in, row_scale + done,
+                                 y + done, layer->out, scratch);
+}
+
 static void run_piece(void *context, uint32_t index, uint32_t worker)
 {
     const struct i8_job *job = context;
@@ -105,11 +126,7 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     float *y = job->y + row * layer->out + column;
 
     start_piece(job, row, rows, column, columns, y, scratch);
-    job->kernels->i8.product(
-        rows, columns, layer->in, job->codes + row * layer->in, layer->in,
-        job->scales + row * job->groups,
-        (const int8_t *)layer->weight + column * layer->in, layer->in,
-        layer->row_scale + column, y, layer->out, scratch);
+    add_product(job, row, rows, column, columns, y, scratch);
     for (size_t r = 0; r < rows && job->end == PND_END_GELU; r++)
         job->kernels->vector.gelu(columns, y + r * layer->out);
 }

@@ -19,6 +19,7 @@ RANKS = {"base": 0, "tensor": 1, "format": 2, "kernels": 2, "nn": 3,
 # External libraries: each header belongs to one file.
 EXTERNAL = {
     r"cblas\.h": "lib/kernels/providers/openblas.c",
+    r"oneapi/dnnl/\w+\.h": "lib/kernels/providers/onednn.c",
     r"zlib\.h": "lib/format/gzip.c",
     r"nettle/\w+\.h": "lib/convert/hash.c",
     r"png\.h": "modalities/shared/decode_png.c",

@@ -238,6 +238,46 @@ START_TEST(no_rows_do_nothing)
 }
 END_TEST
 
+/* Another library's products, of which some columns are left to own kernels. */
+static size_t large_calls;
+
+static size_t multiply_some(size_t m, size_t n, size_t k, const float *a,
+                            size_t lda, const void *b, size_t ldb, float *c,
+                            size_t ldc, float *scratch)
+{
+    n = n * (large_calls++ % 3) / 2; /* nothing, half, all */
+    test_context()->kernels->gemm.nt[PND_F32](m, n, k, a, lda, b, ldb, c, ldc,
+                                              scratch);
+    return n;
+}
+
+START_TEST(what_a_provider_leaves_is_computed)
+{
+    const struct linear_case c = {PND_F32, 300, 700, 4, true, 40};
+    struct pnd_context ctx = *test_context();
+    struct pnd_kernels k = *ctx.kernels;
+    ctx.kernels = &k;
+    ck_assert_ok(pnd_pool_create(&ctx.pool, &ctx.alloc, 1, NULL, NULL));
+    k.large.f32_nt = NULL;
+    struct linear_data d = make_data(&c);
+    run(&ctx, &d);
+    float *own = nn_floats(d.rows * c.out, 0);
+    memcpy(own, d.y, d.rows * c.out * sizeof *own);
+    k.large.f32_nt = multiply_some;
+    k.large.least_rows = d.rows + 1;
+    large_calls = 0;
+    for (int i = 0; i < 2; i++, k.large.least_rows = d.rows) {
+        memset(d.y, 0, d.rows * c.out * sizeof *d.y);
+        run(&ctx, &d);
+        ck_assert((large_calls > 2) == i);
+        ck_assert_mem_eq(own, d.y, d.rows * c.out * sizeof *own);
+    }
+    pnd_pool_destroy(ctx.pool);
+    free(own);
+    free_data(&d);
+}
+END_TEST
+
 /* A session reserves for its largest run. */
 START_TEST(scratch_grows_with_rows)
 {
@@ -263,6 +303,7 @@ int main(void)
                         (int)(sizeof cases / sizeof *cases));
     tcase_add_loop_test(tc, ends_follow_the_sums, 0, 18);
     tcase_add_test(tc, no_rows_do_nothing);
+    tcase_add_test(tc, what_a_provider_leaves_is_computed);
     tcase_add_test(tc, scratch_grows_with_rows);
     suite_add_tcase(suite, tc);
     return test_run(suite);

@@ -140,6 +140,46 @@ START_TEST(equals_the_formula)
 }
 END_TEST
 
+/* Another library's product, which leaves some columns to own kernels. */
+static size_t large_calls;
+
+static size_t multiply_some(size_t m, size_t n, size_t k, const int8_t *a,
+                            size_t lda, const float *a_scales, const int8_t *b,
+                            size_t ldb, const float *b_scales, float *c,
+                            size_t ldc, float *scratch)
+{
+    n = n * (large_calls++ % 3) / 2; /* nothing, half, all */
+    test_context()->kernels->i8.product(m, n, k, a, lda, a_scales, b, ldb,
+                                        b_scales, c, ldc, scratch);
+    return n;
+}
+
+START_TEST(what_a_provider_leaves_is_computed)
+{
+    const struct linear_case c = {300, 700, 2, true, 40, PND_END_ADD};
+    struct pnd_context ctx = *test_context();
+    struct pnd_kernels k = *ctx.kernels;
+    ctx.kernels = &k;
+    ck_assert_ok(pnd_pool_create(&ctx.pool, &ctx.alloc, 1, NULL, NULL));
+    k.large.i8_product = NULL;
+    struct linear_data d = make_data(&c);
+    run(&ctx, &d);
+    float *own = nn_floats(d.rows * c.out, 0);
+    memcpy(own, d.y, d.rows * c.out * sizeof *own);
+    k.large.i8_product = multiply_some;
+    k.large.least_rows = d.rows + 1;
+    large_calls = 0;
+    for (int i = 0; i < 2; i++, k.large.least_rows = d.rows) {
+        run(&ctx, &d);
+        ck_assert((large_calls > 2) == i);
+        ck_assert_mem_eq(own, d.y, d.rows * c.out * sizeof *own);
+    }
+    pnd_pool_destroy(ctx.pool);
+    free(own);
+    free_data(&d);
+}
+END_TEST
+
 /* A session reserves for its largest run. */
 START_TEST(scratch_grows_with_rows)
 {
@@ -160,6 +200,7 @@ int main(void)
     TCase *tc = tcase_create("linear_i8");
     tcase_add_loop_test(tc, equals_the_formula, 0,
                         (int)(sizeof cases / sizeof *cases));
+    tcase_add_test(tc, what_a_provider_leaves_is_computed);
     tcase_add_test(tc, scratch_grows_with_rows);
     suite_add_tcase(suite, tc);
     return test_run(suite);
