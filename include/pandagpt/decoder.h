@@ -109,6 +109,22 @@ PANDA_API panda_status
 panda_decoder_create(panda_decoder **out, panda_model *model,
                      const panda_decoder_options *options);
 
+/** Create a session that goes on from where another one is: what both have in
+ *  common (instructions, examples, a picture's prefix) is computed once. The
+ *  positions are copied, and a token that was chosen last, and the random
+ *  state; the two are independent from then on. Counters begin at 0.
+ *
+ *      panda_decoder_push_text(first, instructions, length, flags);
+ *      panda_decoder_fork(&second, first);
+ *
+ *  @param out gives the session; release with panda_decoder_destroy
+ *  @param decoder borrows; stays as it is
+ *  @return PANDA_OK; PANDA_E_ARGUMENT; PANDA_E_MEMORY
+ *  Thread safety: one thread at a time for `decoder`.
+ *  @since 0.1 */
+PANDA_API panda_status panda_decoder_fork(panda_decoder **out,
+                                          const panda_decoder *decoder);
+
 /** Destroy a session. NULL is allowed.
  *  Thread safety: one thread at a time.
  *  @since 0.1 */

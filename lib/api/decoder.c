@@ -33,6 +33,21 @@ static enum pnd_dtype choose_kv_dtype(const panda_model *model,
     return format == PANDA_KV_F16 ? PND_F16 : PND_F32;
 }
 
+/* A decoder without a session. */
+static panda_status create_empty(panda_decoder **out, panda_model *model)
+{
+    const struct pnd_context *ctx = &model->runtime->context;
+    panda_decoder *decoder = pnd_alloc_zero(&ctx->alloc, sizeof *decoder);
+    *out = decoder;
+    if (!decoder)
+        return pnd_fail_memory();
+    decoder->model = pnd_model_ref(model);
+    decoder->pending = -1;
+    pnd_buffer_init(&decoder->ids, &ctx->alloc);
+    uint32_t vocab = pnd_llama_get_dims(model->llama)->config.vocab_size;
+    return pnd_sampler_init(&decoder->sampler, &ctx->alloc, vocab);
+}
+
 panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
                                   const panda_decoder_options *options)
 {
@@ -59,18 +74,11 @@ panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
     if (!model->llama)
         return pnd_fail(PANDA_E_UNSUPPORTED,
                         "the model was opened without a decoder");
-    const struct pnd_context *ctx = &model->runtime->context;
-    panda_decoder *decoder = pnd_alloc_zero(&ctx->alloc, sizeof *decoder);
-    if (!decoder)
-        return pnd_fail_memory();
-    decoder->model = pnd_model_ref(model);
-    decoder->pending = -1;
-    pnd_buffer_init(&decoder->ids, &ctx->alloc);
-    uint32_t vocab = pnd_llama_get_dims(model->llama)->config.vocab_size;
-    status = pnd_sampler_init(&decoder->sampler, &ctx->alloc, vocab);
+    panda_decoder *decoder;
+    status = create_empty(&decoder, model);
     if (status == PANDA_OK)
         status = pnd_session_create(
-            &decoder->session, ctx, model->llama,
+            &decoder->session, &model->runtime->context, model->llama,
             o.context_length ? o.context_length : get_default_context(model),
             choose_kv_dtype(model, o.kv_format));
     if (status < 0) {
@@ -78,6 +86,30 @@ panda_status panda_decoder_create(panda_decoder **out, panda_model *model,
         return status;
     }
     *out = decoder;
+    return PANDA_OK;
+}
+
+panda_status panda_decoder_fork(panda_decoder **out,
+                                const panda_decoder *decoder)
+{
+    PND_ENTER();
+    PANDA_CHECK_POINTER(out);
+    *out = NULL;
+    PANDA_CHECK_POINTER(decoder);
+    panda_decoder *copy;
+    panda_status status = create_empty(&copy, decoder->model);
+    if (status == PANDA_OK)
+        status = pnd_session_fork(&copy->session, decoder->session);
+    if (status < 0) {
+        panda_decoder_destroy(copy);
+        return status;
+    }
+    copy->pending = decoder->pending;
+    copy->is_seeded = decoder->is_seeded;
+    copy->seed = decoder->seed;
+    memcpy(copy->sampler.state, decoder->sampler.state,
+           sizeof copy->sampler.state);
+    *out = copy;
     return PANDA_OK;
 }
 

@@ -76,6 +76,18 @@ panda_status pnd_kv_cache_reserve(struct pnd_kv_cache *cache, uint32_t used,
     return PANDA_OK;
 }
 
+panda_status pnd_kv_cache_copy(struct pnd_kv_cache *cache,
+                               const struct pnd_kv_cache *from, uint32_t used)
+{
+    panda_status status = pnd_kv_cache_reserve(cache, 0, used);
+    for (size_t i = 0; status == PANDA_OK && i < count_blocks(cache); i++) {
+        if (used > 0)
+            memcpy(cache->blocks[i].rows, from->blocks[i].rows,
+                   used * from->blocks[i].row_bytes);
+    }
+    return status;
+}
+
 uint64_t pnd_kv_cache_get_bytes(const struct pnd_kv_cache *cache)
 {
     uint64_t bytes = 0;

@@ -78,6 +78,10 @@ static inline float *pnd_kv_cache_get_final(const struct pnd_kv_cache *cache,
     return (void *)(b->rows + (size_t)position * b->row_bytes);
 }
 
+/** The first `used` rows of `from` into an empty cache of the same shape. */
+panda_status pnd_kv_cache_copy(struct pnd_kv_cache *cache,
+                               const struct pnd_kv_cache *from, uint32_t used);
+
 uint64_t pnd_kv_cache_get_bytes(const struct pnd_kv_cache *cache);
 
 #endif

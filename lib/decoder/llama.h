@@ -58,6 +58,11 @@ panda_status pnd_session_create(struct pnd_session **out,
                                 enum pnd_dtype kv_dtype);
 void pnd_session_destroy(struct pnd_session *s); /* NULL is allowed */
 
+/** A session that goes on from where `from` is, with a copy of its cache; the
+ *  two are independent. */
+panda_status pnd_session_fork(struct pnd_session **out,
+                              const struct pnd_session *from);
+
 /** Compute `count` positions from token ids (all in range), or from vectors
  *  [count, hidden]. PANDA_E_CONTEXT_FULL before anything is computed. Stopped
  *  by `watch`, the session has the positions it had before. */

@@ -78,6 +78,26 @@ void pnd_session_destroy(struct pnd_session *s)
     pnd_free(s->alloc, s);
 }
 
+panda_status pnd_session_fork(struct pnd_session **out,
+                              const struct pnd_session *from)
+{
+    const struct pnd_forward *f = &from->forward;
+    panda_status status;
+    struct pnd_session *s;
+    *out = NULL;
+    PND_TRY(pnd_session_create(&s, f->ctx, f->llama, from->context_length,
+                               f->cache.kv_dtype));
+    status = pnd_kv_cache_copy(&s->forward.cache, &f->cache, from->positions);
+    if (status < 0) {
+        pnd_session_destroy(s);
+        goto out;
+    }
+    s->positions = from->positions;
+    *out = s;
+out:
+    return status;
+}
+
 static panda_status make_room(struct pnd_session *s, size_t count)
 {
     if (count > s->context_length - s->positions)

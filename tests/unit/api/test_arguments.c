@@ -56,6 +56,8 @@ START_TEST(missing_pointers_to_objects_are_refused)
     GIVES_NOTHING(panda_model, panda_model_open(&out, NULL, &options));
     GIVES_NOTHING(panda_encoder, panda_encoder_create(&out, NULL, NULL));
     GIVES_NOTHING(panda_decoder, panda_decoder_create(&out, NULL, NULL));
+    GIVES_NOTHING(panda_decoder, panda_decoder_fork(&out, NULL));
+    REFUSES(panda_decoder_fork(NULL, decoder));
     GIVES_NOTHING(panda_projector, panda_projector_create(&out, NULL));
     GIVES_NOTHING(panda_chat, panda_chat_create(&out, NULL, NULL));
     GIVES_NOTHING(panda_embedding,

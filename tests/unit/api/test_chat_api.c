@@ -100,6 +100,35 @@ START_TEST(sessions_generate_together)
 }
 END_TEST
 
+/* Forks of a session draw the same random tokens, the last one included. */
+START_TEST(forks_go_on_alike)
+{
+    const panda_token prompt[] = {1, 40, 41};
+    panda_generate_options o = greedy(8);
+    o.sampling = PANDA_SAMPLING_RANDOM;
+    o.top_p = 1;
+    o.seed = 5;
+    panda_decoder *first, *second;
+    ck_assert_ok(panda_decoder_create(&first, model, NULL));
+    ck_assert_ok(panda_decoder_push_tokens(first, prompt, 3));
+    panda_token token, other;
+    ck_assert_int_ge(panda_decoder_next_token(first, &token, &o), 0);
+    ck_assert_ok(panda_decoder_fork(&second, first));
+    ck_assert_uint_eq(panda_decoder_get_positions(second), 4);
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_int_ge(panda_decoder_next_token(first, &token, &o), 0);
+        ck_assert_int_ge(panda_decoder_next_token(second, &other, &o), 0);
+        ck_assert_int_eq(token, other);
+    }
+    panda_decoder_stats stats = {.struct_size = sizeof stats};
+    ck_assert_ok(panda_decoder_get_stats(second, &stats));
+    ck_assert_uint_eq(stats.prompt_positions, 0);
+    panda_decoder_destroy(first);
+    ck_assert_int_ge(panda_decoder_next_token(second, &other, &o), 0);
+    panda_decoder_destroy(second);
+}
+END_TEST
+
 START_TEST(decoder_states_and_limits)
 {
     panda_decoder *decoder;
@@ -597,6 +626,7 @@ int main(void)
     TCase *tc = tcase_create("chat_api");
     tcase_add_checked_fixture(tc, open_model, close_model);
     tcase_add_test(tc, sessions_generate_together);
+    tcase_add_test(tc, forks_go_on_alike);
     tcase_add_test(tc, decoder_states_and_limits);
     tcase_add_test(tc, the_last_token_needs_no_room);
     tcase_add_test(tc, the_last_token_is_taken_in_when_something_follows);

@@ -531,6 +531,55 @@ START_TEST(sessions_share_weights)
 }
 END_TEST
 
+/* A fork goes on as the first does, and neither moves the other. */
+START_TEST(a_fork_goes_on_alone)
+{
+    struct pnd_session *fork, *empty;
+    ck_assert_ok(pnd_session_fork(&empty, session));
+    ck_assert_uint_eq(pnd_session_get_positions(empty), 0);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 30, NULL));
+    ck_assert_ok(pnd_session_fork(&fork, session));
+    ck_assert_uint_eq(pnd_session_get_positions(fork), 30);
+    ck_assert_uint_eq(pnd_session_get_context(fork), CONTEXT);
+    keep_logits(logits);
+    ck_assert_mem_eq(pnd_session_get_logits(fork), logits,
+                     tiny.config.vocab_size * sizeof *logits);
+    ck_assert_ok(pnd_session_push_tokens(session, tokens + 30, 10, NULL));
+    keep_logits(logits);
+    ck_assert_ok(pnd_session_push_tokens(fork, tokens + 50, 3, NULL));
+    assert_logits_equal(logits);
+    pnd_session_truncate(fork, 30);
+    ck_assert_ok(pnd_session_push_tokens(fork, tokens + 30, 10, NULL));
+    pnd_session_destroy(session);
+    session = fork;
+    assert_logits_equal(logits);
+    pnd_session_destroy(empty);
+}
+END_TEST
+
+START_TEST(forking_survives_any_failing_allocation)
+{
+    struct pnd_context ctx;
+    struct test_alloc counter;
+    struct pnd_session *fork;
+    panda_status status = PANDA_E_MEMORY;
+    use_allocator(&ctx, &counter);
+    ck_assert_ok(pnd_session_create(&session, &ctx, llama, CONTEXT, PND_F32));
+    ck_assert_ok(pnd_session_push_tokens(session, tokens, 30, NULL));
+    const long live = atomic_load(&counter.live);
+    for (long n = 1; status != PANDA_OK; n++) {
+        counter.fail_at = atomic_load(&counter.count) + n;
+        status = pnd_session_fork(&fork, session);
+        ck_assert(status == PANDA_OK || status == PANDA_E_MEMORY);
+        pnd_session_destroy(fork);
+        ck_assert_int_eq(atomic_load(&counter.live), live);
+        ck_assert_int_lt(n, 100);
+    }
+    pnd_session_destroy(session);
+    session = NULL;
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("session");
@@ -556,6 +605,8 @@ int main(void)
     tcase_add_test(tc, a_batch_equals_single_pushes);
     tcase_add_test(tc, a_batch_moves_all_or_none);
     tcase_add_test(tc, sessions_share_weights);
+    tcase_add_test(tc, a_fork_goes_on_alone);
+    tcase_add_test(tc, forking_survives_any_failing_allocation);
     suite_add_tcase(suite, tc);
     return test_run(suite);
 }
