@@ -15,17 +15,28 @@ LLAMA = "llama-cpp-python==0.3.36"
 LLAMA_FLAGS = "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF -DCMAKE_BUILD_TYPE=Release"
 
 
-def make(folder, packages):
+def install(folder, packages):
+    """What of `packages` was not installed before."""
+    mark = folder / "complete"
+    known = mark.read_text().split() if mark.exists() else []
+    missing = [name for name in packages if name not in known]
+    if not missing:
+        return
+    print(f"{folder}: installing {', '.join(missing)}", flush=True)
+    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q",
+                    *missing], check=True)
+    mark.write_text(" ".join(known + missing))
+
+
+def make(folder):
     venv.create(folder, with_pip=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q"]
-    print(f"{folder}: installing {', '.join(packages)}", flush=True)
-    subprocess.run(pip + packages, check=True)
     print(f"{folder}: building {LLAMA}; takes ten minutes", flush=True)
     environment = dict(os.environ, CMAKE_ARGS=LLAMA_FLAGS)
     environment.setdefault("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))
-    subprocess.run(pip + ["--no-binary", "llama-cpp-python", LLAMA],
+    subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "-q",
+                    "--no-binary", "llama-cpp-python", LLAMA],
                    check=True, env=environment)
-    (folder / "complete").touch()
+    (folder / "complete").write_text(LLAMA)
 
 
 def enter(folder, more=()):
@@ -35,6 +46,7 @@ def enter(folder, more=()):
     if pathlib.Path(sys.prefix) == folder:
         return
     if not (folder / "complete").exists():
-        make(folder, PACKAGES + list(more))
+        make(folder)
+    install(folder, PACKAGES + list(more))
     python = folder / "bin" / "python"
     os.execv(python, [python, *sys.argv])

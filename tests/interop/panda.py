@@ -33,7 +33,8 @@ class ModelOptions(ctypes.Structure):
                 ("lora_mode", c_int32), ("lora_alpha", c_float),
                 ("progress", c_void_p), ("progress_user", c_void_p),
                 ("precision", c_int32), ("source_count", c_uint32),
-                ("sources", c_void_p)]
+                ("sources", c_void_p), ("bundle", c_char_p),
+                ("parts", c_uint32), ("reserved", c_uint32)]
 
 
 class DecoderOptions(ctypes.Structure):
@@ -101,19 +102,20 @@ class Library:
     def get_version(self):
         return self.dll.panda_version_get_string().decode()
 
-    def open(self, precision=AUTO, **paths):
-        """Model of decoder=PATH, or tokenizer=PATH alone."""
-        return Model(self, precision, paths)
+    def open(self, precision=AUTO, modalities=0, **paths):
+        """Model of decoder=PATH, tokenizer=PATH, imagebind=PATH..."""
+        return Model(self, precision, modalities, paths)
 
     def close(self):
         self.dll.panda_runtime_destroy(self.runtime)
 
 
 class Model:
-    def __init__(self, library, precision, paths):
+    def __init__(self, library, precision, modalities, paths):
         self.library, self.handle = library, c_void_p()
         paths = {key: str(path).encode() for key, path in paths.items()}
-        options = sized(ModelOptions, precision=precision, **paths)
+        options = sized(ModelOptions, precision=precision,
+                        modalities=modalities, **paths)
         library.call("model_open", byref(self.handle), library.runtime,
                      byref(options))
         self.info = sized(ModelInfo)
