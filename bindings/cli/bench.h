@@ -45,6 +45,7 @@ struct bench_decoder {
     const char *name;
     uint32_t layers, hidden, intermediate, heads, kv_heads, vocab;
     uint32_t type, output_type; /* of matrices: GGUF's numbers */
+    bool is_first;              /* of those that are measured */
     unsigned char *data;        /* `size` bytes; bench_free_decoder */
     size_t size, weights_at;    /* where the tensors begin */
     uint64_t embedding_bytes;   /* of which a token reads a row */

@@ -193,7 +193,8 @@ static bool measure(const struct encoder_bench *b, const struct work *work)
         inputs[i] = &values[i];
     }
     good = good && encode(b, work, inputs); /* warm */
-    for (int i = 0; good && i < RUNS; i++) {
+    const int runs = b->args->quick && work->items > 1 ? 3 : RUNS;
+    for (int i = 0; good && i < runs; i++) {
         peaks[i] = bench_peak(b->mode, b->cpu->used, b->cpu->threads);
         double begin = bench_now();
         good = encode(b, work, inputs);
@@ -202,10 +203,11 @@ static bool measure(const struct encoder_bench *b, const struct work *work)
     free(data);
     if (!good)
         return false;
-    const double median = bench_median(seconds, RUNS);
+    const double median = bench_median(seconds, (size_t)runs);
     bench_print(b->args, work->name, b->mode, b->cpu->threads, median,
                 2e-9 * count_products(b, work) / median,
-                is_int8 ? "GOP/s" : "GFLOP/s", bench_median(peaks, RUNS));
+                is_int8 ? "GOP/s" : "GFLOP/s",
+                bench_median(peaks, (size_t)runs));
     return true;
 }
 

@@ -71,6 +71,17 @@ class Table:
               f"{best} {rates[best][1]:.4g} | {unit} | {others} |",
               flush=True)
 
+    def add_limit(self, work, unit, value, other, limit, most):
+        """A number of ours that is to be at most `most` times another."""
+        if self.as_json:
+            print(json.dumps({"work": work, "unit": unit, "value": value,
+                              "limit": limit, "ratio": value / limit,
+                              "most": most}), flush=True)
+        else:
+            print(f"| {work} | {value / limit:.2f} (at most {most}) | "
+                  f"{value:.3g} | {other} {limit:.3g} | {unit} | |",
+                  flush=True)
+
     def note(self, text):
         """A remark, kept out of the table."""
         print(text, file=sys.stderr, flush=True)

@@ -162,6 +162,13 @@ class Model:
         self.library.dll.panda_model_close(self.handle)
 
 
+def push_batch(sessions, ids):
+    """A token to each of several sessions of one model, computed together."""
+    handles = (c_void_p * len(sessions))(*(s.handle for s in sessions))
+    sessions[0].library.call("decoder_push_batch", handles,
+                             (c_int32 * len(ids))(*ids), c_size_t(len(ids)))
+
+
 class Session:
     """A decoder session."""
 

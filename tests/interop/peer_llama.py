@@ -97,9 +97,25 @@ class Session:
             batch.token[i], batch.pos[i] = token, self.positions + i
             batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
             batch.logits[i] = all_logits or i == count - 1
+        self.decode(batch)
+
+    def push_embeddings(self, rows):
+        """[count, width] instead of tokens."""
+        rows = np.ascontiguousarray(rows, np.float32)
+        batch = ll.llama_batch_init(len(rows), rows.shape[1], 1)
+        batch.n_tokens = len(rows)
+        ctypes.memmove(batch.embd, rows.ctypes.data, rows.nbytes)
+        for i in range(len(rows)):
+            batch.pos[i] = self.positions + i
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
+            batch.logits[i] = i == len(rows) - 1
+        self.decode(batch)
+        ll.llama_batch_free(batch)
+
+    def decode(self, batch):
         if ll.llama_decode(self.handle, batch) != 0:
             raise RuntimeError("llama.cpp does not decode")
-        self.positions += count
+        self.positions += batch.n_tokens
 
     def get_logits(self):
         """[vocabulary] after the last position."""
