@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/quota.h"
 
 /* Looks at the state before a thread sleeps: some tens of microseconds, longer
  * than the pauses between the loops of a model's layer. */
@@ -270,43 +271,6 @@ uint32_t pnd_pool_get_threads(const struct pnd_pool *pool)
     return pool->threads;
 }
 
-/* Whole processors that the quota of one group allows; 0: no limit is known. */
-static uint32_t read_quota(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 0;
-    unsigned long quota = 0, period = 0;
-    int fields = fscanf(file, "%lu %lu", &quota, &period);
-    fclose(file);
-    if (fields != 2 || quota == 0 || period == 0)
-        return 0; /* "max" */
-    return (uint32_t)((quota + period - 1) / period);
-}
-
-/* The smallest quota of this process's control group and those around it. */
-static uint32_t find_quota(void)
-{
-    char group[512] = "", path[640];
-    uint32_t least = 0;
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    if (file) {
-        if (fscanf(file, "0::%511s", group) != 1)
-            group[0] = '\0';
-        fclose(file);
-    }
-    for (;;) {
-        snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
-        uint32_t quota = read_quota(path);
-        if (quota > 0 && (least == 0 || quota < least))
-            least = quota;
-        char *slash = strrchr(group, '/');
-        if (!slash)
-            return least;
-        *slash = '\0';
-    }
-}
-
 uint32_t pnd_pool_count_processors(void)
 {
     uint32_t count = 0;
@@ -319,7 +283,7 @@ uint32_t pnd_pool_count_processors(void)
         long online = sysconf(_SC_NPROCESSORS_ONLN);
         count = online > 0 ? (uint32_t)online : 1;
     }
-    uint32_t quota = find_quota();
+    uint32_t quota = pnd_quota_find("/proc/self/cgroup", "/sys/fs/cgroup");
     if (quota > 0 && quota < count)
         count = quota;
     return count > 1024 ? 1024 : count;
