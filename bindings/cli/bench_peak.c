@@ -85,11 +85,11 @@ double bench_read_speed(const void *memory, size_t size, uint32_t threads)
 
 static void f32_portable(const struct share *share)
 {
-    floats sums[4] = {{0}}, a = {1.5f}, b = {0.25f};
+    floats sums[4] = {{0}, {1}, {2}, {3}}, a = {1.5f}, b = {0.25f};
     (void)share;
     for (int i = 0; i < ROUNDS; i++) {
         for (int j = 0; j < 4; j++)
-            sums[j] = a * b + sums[j];
+            sums[j] = sums[j] * a + b; /* a * b would be known before */
     }
     atomic_fetch_xor(&sink, (uint64_t)(sums[0][0] + sums[3][1]));
 }
@@ -135,11 +135,15 @@ static void int8_portable(const struct share *share)
         atomic_fetch_xor(&sink, u.words[0]);                   \
     }
 
-#define DECLARE_bf16_avx512(n) __m512 s##n = (__m512)a;
-#define DECLARE_f32_avx512(n) __m512 s##n = a;
-#define DECLARE_f32_avx2(n) __m256 s##n = a;
-#define DECLARE_int8_vnni(n) __m512i s##n = a;
-#define DECLARE_int8_avx2(n) __m256i s##n = a;
+/* The compiler must not know that all sums are equal, or one stays of them. */
+#define DECLARE(type, n)     \
+    type s##n = (type)a;     \
+    __asm__("" : "+v"(s##n));
+#define DECLARE_bf16_avx512(n) DECLARE(__m512, n)
+#define DECLARE_f32_avx512(n) DECLARE(__m512, n)
+#define DECLARE_f32_avx2(n) DECLARE(__m256, n)
+#define DECLARE_int8_vnni(n) DECLARE(__m512i, n)
+#define DECLARE_int8_avx2(n) DECLARE(__m256i, n)
 #define F32_512(n) s##n = _mm512_fmadd_ps(a, b, s##n);
 #define F32_512_FOLD(n) sum = _mm512_add_ps(sum, s##n);
 #define BF16_512(n) s##n = _mm512_dpbf16_ps(s##n, a, b);

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/layers.h"
-#include "kernels/x86/panels.h"
 #include "kernels/x86/tiles.h"
+#include "kernels/x86/vnni_panels.h"
 #include "tensor/blocks.h"
 
 /* Products of block formats with AMX: panels as VNNI has them, strips of up to
@@ -11,7 +11,7 @@
  * operations in the same order as in q8_panel.h: the same bits. */
 
 #define ROWS ((size_t)32)
-#define WIDTH ((size_t)32)
+#define WIDTH PANEL_WIDTH
 #define BATCH ((size_t)4) /* groups whose sums are added together */
 
 /* Behind the panels. */
@@ -166,8 +166,10 @@ static void multiply(size_t m, size_t first, size_t units,
             pnd_vnni_q8.product[dtype](m, n, k, a, w, row_bytes, y, ldy,     \
                                        scratch);                             \
         else                                                                 \
-            panels_run(dtype, multiply, m, n, k, a, w, row_bytes, y, ldy,    \
-                       scratch);                                             \
+            panels_run((struct panel_kind){dtype, WIDTH,                     \
+                                           pnd_vnni_unpack[dtype],           \
+                                           multiply},                        \
+                       m, n, k, a, w, row_bytes, y, ldy, scratch);           \
     }
 
 FOR_BLOCK_FORMATS(PRODUCT)

@@ -1,18 +1,26 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/layers.h"
-#include "kernels/x86/vq_avx2.h"
+#include "kernels/x86/avx2_panel.h"
 
-#include "kernels/x86/q8_dot.h"
-
-#define PRODUCT(dtype, type)                                               \
-    static void product_##type(size_t m, size_t n, size_t k,               \
+#define PRODUCT(dtype, type)                                                \
+    static void unpack_##type(const struct panel_rows *rows, size_t units,  \
+                              struct panel *to)                             \
+    {                                                                       \
+        panel_unpack(format_##type, choose_form(format_##type),             \
+                     squares_##type, rows, units, to);                      \
+    }                                                                       \
+    static void product_##type(size_t m, size_t n, size_t k,                \
                                const struct pnd_q8_block *a, const void *w, \
-                               size_t row_bytes, float *y, size_t ldy,     \
-                               float *scratch)                             \
-    {                                                                      \
-        (void)scratch;                                                     \
-        q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);          \
+                               size_t row_bytes, float *y, size_t ldy,      \
+                               float *scratch)                              \
+    {                                                                       \
+        const struct panel_form form = choose_form(format_##type);          \
+        if (m < (form.is_split ? SPLIT_ROWS : PANEL_ROWS))                  \
+            q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);       \
+        else                                                                \
+            panels_run(choose_kind(form, dtype, unpack_##type), m, n, k, a, \
+                       w, row_bytes, y, ldy, scratch);                      \
     }
 
 FOR_BLOCK_FORMATS(PRODUCT)

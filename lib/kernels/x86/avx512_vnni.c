@@ -1,8 +1,6 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/layers.h"
-#include "kernels/x86/vq_vnni.h"
-
 #include "kernels/x86/q8_panel.h"
 
 #define PRODUCT(dtype, type)                                                \
@@ -15,8 +13,9 @@
         if (m < PANEL_ROWS)                                                 \
             q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);       \
         else                                                                \
-            panels_run(dtype, multiply_panels, m, n, k, a, w, row_bytes, y, \
-                       ldy, scratch);                                       \
+            panels_run((struct panel_kind){dtype, PANEL_WIDTH,              \
+                                           unpack_##type, multiply_panels}, \
+                       m, n, k, a, w, row_bytes, y, ldy, scratch);          \
     }
 
 FOR_BLOCK_FORMATS(PRODUCT)

@@ -46,6 +46,7 @@ struct q8_format {
     bool is_signed;       /* codes are, but for VQ_BIAS */
     bool has_wide_groups; /* scales of two groups at a time are equal */
     uint8_t bias;         /* to be taken from codes */
+    uint8_t bits;         /* of a code */
 };
 
 static const int8_t iq4_values[16] = PND_IQ4_VALUES;
@@ -254,23 +255,23 @@ ALWAYS_INLINE vq codes_iq4_xs(const uint8_t *p, int part)
 }
 
 #define Q8_FORMAT(type, elements, halves, has_offset, is_signed,             \
-                  has_wide_groups, bias)                                     \
+                  has_wide_groups, bias, bits)                               \
     static const struct q8_format format_##type = {                          \
         scales_##type, codes_##type, halves, elements,                       \
         sizeof(struct pnd_block_##type), has_offset, is_signed,              \
-        has_wide_groups, bias};
+        has_wide_groups, bias, bits};
 
-Q8_FORMAT(q8_0, 32, NULL, false, true, true, VQ_BIAS)
-Q8_FORMAT(q4_0, 32, halves_q4_0, false, false, true, 8)
-Q8_FORMAT(q4_1, 32, halves_q4_1, true, false, true, 0)
-Q8_FORMAT(q5_0, 32, NULL, false, false, true, 16)
-Q8_FORMAT(q5_1, 32, NULL, true, false, true, 0)
-Q8_FORMAT(q2_k, 256, NULL, true, false, false, 0)
-Q8_FORMAT(q3_k, 256, NULL, false, false, false, 4)
-Q8_FORMAT(q4_k, 256, NULL, true, false, true, 0)
-Q8_FORMAT(q5_k, 256, NULL, true, false, true, 0)
-Q8_FORMAT(q6_k, 256, NULL, false, false, false, 32)
-Q8_FORMAT(iq4_nl, 32, halves_iq4_nl, false, true, true, VQ_BIAS)
-Q8_FORMAT(iq4_xs, 256, NULL, false, true, true, VQ_BIAS)
+Q8_FORMAT(q8_0, 32, NULL, false, true, true, VQ_BIAS, 8)
+Q8_FORMAT(q4_0, 32, halves_q4_0, false, false, true, 8, 4)
+Q8_FORMAT(q4_1, 32, halves_q4_1, true, false, true, 0, 4)
+Q8_FORMAT(q5_0, 32, NULL, false, false, true, 16, 5)
+Q8_FORMAT(q5_1, 32, NULL, true, false, true, 0, 5)
+Q8_FORMAT(q2_k, 256, NULL, true, false, false, 0, 2)
+Q8_FORMAT(q3_k, 256, NULL, false, false, false, 4, 3)
+Q8_FORMAT(q4_k, 256, NULL, true, false, true, 0, 4)
+Q8_FORMAT(q5_k, 256, NULL, true, false, true, 0, 5)
+Q8_FORMAT(q6_k, 256, NULL, false, false, false, 32, 6)
+Q8_FORMAT(iq4_nl, 32, halves_iq4_nl, false, true, true, VQ_BIAS, 8)
+Q8_FORMAT(iq4_xs, 256, NULL, false, true, true, VQ_BIAS, 8)
 
 #endif

@@ -3,124 +3,32 @@
 #ifndef PND_KERNELS_Q8_PANEL_H
 #define PND_KERNELS_Q8_PANEL_H
 
-#include "kernels/x86/panels.h"
+#include "kernels/x86/vnni_panels.h"
+
+#include "kernels/x86/panel_unpack.h"
 #include "kernels/x86/q8_dot.h"
-#include "kernels/x86/q8_squares.h"
 
 /* Panels (x86/panels.h) from block formats, for vectors of 64 bytes, and their
  * products by VNNI: a tile of the result, up to TILE rows by 32, is summed in
  * integers for each scale, then in floats. */
 
-#define TILE 6
-#define LEAST_TILE 3 /* TILE or more rows are cut evenly */
-#define BLOCK_TILES 16 /* a panel's tiles before the next panel's turn */
-
-_Static_assert(TILE <= PANEL_ROWS, "tiles are cut evenly from so many rows");
-
-/* Unit `index` of row r; in `buffer` when it is the row's last and not
- * whole. */
-ALWAYS_INLINE const uint8_t *get_unit(struct q8_format f,
-                                      const struct panel_rows *rows, size_t r,
-                                      size_t index, uint8_t *buffer)
-{
-    const size_t unit_bytes = 256 / f.block * f.bytes;
-    const size_t at = index * unit_bytes;
-    const uint8_t *unit =
-        rows->w + (r < rows->count ? r : rows->count - 1) * rows->row_bytes +
-        at;
-    if (rows->bytes - at >= unit_bytes)
-        return unit;
-    memset(buffer, 0, unit_bytes);
-    memcpy(buffer, unit, rows->bytes - at);
-    return buffer;
-}
-
-#define UNIT_BUFFER (256 / 32 * sizeof(struct pnd_block_q8_0))
-
 /* Not inline: the same for tiles of any height. */
-#define PANEL_UNPACK(type)                                                    \
-    static void unpack_##type(const struct panel_rows *rows, size_t units,    \
-                              struct panel *to)                               \
-    {                                                                         \
-        to->is_wide = format_##type.has_wide_groups;                          \
-        to->is_biased = format_##type.bias != 0;                              \
-        for (size_t u = 0; u < units; u++) {                                  \
-            panel_unpack(format_##type, squares_##type, rows, u,              \
-                         &to->units[u]);                                      \
-        }                                                                     \
+#define PANEL_UNPACK(type)                                                  \
+    static void unpack_##type(const struct panel_rows *rows, size_t units,  \
+                              struct panel *to)                             \
+    {                                                                       \
+        panel_unpack(format_##type, choose_form(format_##type),             \
+                     squares_##type, rows, units, to);                      \
     }
 
-/* Scales and offsets of rows 16 half to 16 half + 15. */
-ALWAYS_INLINE void panel_scales(struct q8_format f,
-                                const struct panel_rows *rows, size_t index,
-                                size_t half, struct panel_unit *to)
+/* One bias for all formats: sums of x are there for it. */
+ALWAYS_INLINE struct panel_form choose_form(struct q8_format f)
 {
-    const size_t step = f.has_wide_groups ? 2 : 1;
-    uint8_t buffer[UNIT_BUFFER];
-    vf scales[16], offsets[16];
-    for (size_t r = 0; r < 16; r++)
-        f.scales(get_unit(f, rows, 16 * half + r, index, buffer), &scales[r],
-                 &offsets[r]);
-    vf_transpose(scales);
-    for (size_t g = 0; g < 16; g += step)
-        to->scales[g / step][half] = scales[g];
-    if (f.bias)
-        return;
-    vf_transpose(offsets);
-    for (size_t g = 0; g < 16; g += step)
-        to->offsets[g / step][half] = offsets[g] * vf_set(-1.0f / 128);
-}
-
-/* Codes of the same rows, with 128 added where they are biased. */
-ALWAYS_INLINE void panel_codes(struct q8_format f,
-                               const struct panel_rows *rows, size_t index,
-                               size_t half, struct panel_unit *to)
-{
-    uint8_t buffer[UNIT_BUFFER];
-    for (int part = 0; part < PARTS; part++) {
-        vf square[16];
-        UNROLL
-        for (size_t r = 0; r < 16; r++)
-            square[r] = (vf)f.codes(
-                get_unit(f, rows, 16 * half + r, index, buffer), part);
-        vf_transpose(square);
-        UNROLL
-        for (int i = 0; i < 16; i++) {
-            vq codes = (vq)square[i];
-            if (f.bias)
-                codes += vq_set((uint8_t)(128 - f.bias));
-            to->codes[16 * part + i][half] = codes;
-        }
-    }
-}
-
-ALWAYS_INLINE void panel_fetch(const struct panel_rows *rows,
-                               size_t unit_bytes, size_t index)
-{
-    const uint8_t *unit = rows->next + index * unit_bytes;
-    for (size_t r = 0; r < rows->next_count; r++) {
-        UNROLL
-        for (size_t i = 0; i < unit_bytes; i += 64)
-            __builtin_prefetch(unit + r * rows->row_bytes + i);
-    }
-}
-
-ALWAYS_INLINE void panel_unpack(struct q8_format f, panel_squares_fn squares,
-                                const struct panel_rows *rows, size_t index,
-                                struct panel_unit *to)
-{
-    const size_t unit_bytes = 256 / f.block * f.bytes;
-    panel_fetch(rows, unit_bytes, index);
-    for (size_t half = 0; half < 2; half++) {
-        panel_scales(f, rows, index, half, to);
-        if (squares && rows->count >= 16 * (half + 1) &&
-            rows->bytes >= (index + 1) * unit_bytes)
-            squares(rows->w + 16 * half * rows->row_bytes + index * unit_bytes,
-                    rows->row_bytes, (uint8_t)(f.bias ? 128 - f.bias : 0),
-                    &to->codes[0][half]);
-        else
-            panel_codes(f, rows, index, half, to);
-    }
+    return (struct panel_form){
+        .more = (uint8_t)(f.bias ? 128 - f.bias : 0),
+        .bias = f.bias ? 128 : 0,
+        .is_wide = f.has_wide_groups,
+    };
 }
 
 /* Four codes of x, everywhere. */
@@ -187,15 +95,7 @@ ALWAYS_INLINE void add_group(struct tile_kind kind, size_t group,
     }
 }
 
-/* The tile's part of y, of `columns` columns. */
-struct tile_result {
-    float *y;
-    size_t ldy, columns;
-    bool is_sum; /* of what was there and the products */
-};
-
-/* to = rows of x times the panel. What was there is fetched while products are
- * summed: rows of y are far apart, and so seldom in a near cache. */
+/* to = rows of x times the panel */
 ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
                               const struct panel *w,
                               const struct pnd_q8_block *x, size_t stride,
@@ -204,13 +104,7 @@ ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
     const uint32_t there =
         to.columns < 32 ? (1u << to.columns) - 1 : UINT32_MAX;
     vf sums[TILE][2] = {{{0}}};
-    UNROLL
-    for (size_t r = 0; r < kind.rows; r++) {
-        const float *y = to.y + r * to.ldy;
-        __builtin_prefetch(y, 1);
-        __builtin_prefetch(y + to.columns / 2, 1);
-        __builtin_prefetch(y + to.columns - 1, 1);
-    }
+    tile_fetch(kind.rows, to);
     for (size_t u = 0; u < units; u++) {
         for (size_t group = 0; group < 256 / kind.depth; group++)
             add_group(kind, group, &w->units[u], x + u, stride, sums);
@@ -227,10 +121,6 @@ ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
         }
     }
 }
-
-typedef void (*panel_tile_fn)(size_t units, const struct panel *w,
-                              const struct pnd_q8_block *x, size_t stride,
-                              struct tile_result to);
 
 #define PANEL_TILE(rows, depth, is_biased)                                  \
     static void tile_##rows##_##depth##_##is_biased(                        \
@@ -268,27 +158,8 @@ static void multiply_panels(size_t m, size_t first, size_t units,
                             const struct pnd_q8_block *a, size_t stride,
                             float *y, size_t ldy)
 {
-    const panel_tile_fn *tile_of = choose_tiles(panels);
-    const size_t tiles = (m + TILE - 1) / TILE;
-    size_t row = 0;
-    for (size_t t = 0; t < tiles; t += BLOCK_TILES) {
-        const size_t end = t + BLOCK_TILES < tiles ? t + BLOCK_TILES : tiles;
-        size_t r = row;
-        for (size_t j = 0; j < columns; j += 32) {
-            r = row;
-            for (size_t i = t; i < end; i++) {
-                const size_t height = m / tiles + (i < m % tiles);
-                const struct tile_result to = {
-                    y + r * ldy + j, ldy,
-                    columns - j < 32 ? columns - j : 32, first > 0};
-                tile_of[height - LEAST_TILE](units, &panels[j / 32],
-                                             a + r * stride + first, stride,
-                                             to);
-                r += height;
-            }
-        }
-        row = r;
-    }
+    panels_multiply(choose_tiles(panels), PANEL_WIDTH, m, first, units, panels,
+                    columns, a, stride, y, ldy);
 }
 
 #endif

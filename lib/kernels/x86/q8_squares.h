@@ -5,44 +5,40 @@
 
 #include "kernels/x86/q8_formats.h"
 
-/* Codes of 16 rows in the order of panels, vectors of 64 bytes: bytes are
- * brought into that order as they lie in the file, where there are fewer of
- * them than codes, and then become codes. For the formats that most files are
- * made of; others are unpacked row by row. */
+/* Codes of VF_LANES rows in the order of panels: bytes are brought into that
+ * order as they lie in the file, where there are fewer of them than codes, and
+ * then become codes. For the formats that most files are made of; others are
+ * unpacked row by row. The vq_*.h included before have
+ *
+ *   vq_quads(p, stride)      16 bytes of each of VF_LANES / 4 places
+ *   vq_zip_low32(a, b), ...  words, or pairs of words, of a and b in turn: of
+ *                            the lower or the higher half of each 16 bytes
+ *   vq_shift_down(v, n)      n to the right; bits of a neighbour come in */
 
-/* A whole unit of 16 rows, row_bytes apart; `more` is added to each code. Codes
- * of elements 4 i to 4 i + 3 go to to[2 i]. */
+/* A whole unit of VF_LANES rows, row_bytes apart; `more` is added to each code.
+ * Codes of elements 4 i to 4 i + 3 go to to[2 i]. */
 typedef void (*panel_squares_fn)(const uint8_t *unit, size_t row_bytes,
                                  uint8_t more, vq *to);
 
-/* 16 bytes of each of four places */
-ALWAYS_INLINE __m512i load_four(const uint8_t *p, size_t stride)
-{
-    return (__m512i)vq_quads(p, stride);
-}
-
-/* out[i] = bytes 4 i to 4 i + 3 of each of 16 rows */
+/* out[i] = bytes 4 i to 4 i + 3 of each row */
 ALWAYS_INLINE void load_square(const uint8_t *p, size_t row_bytes, vq out[4])
 {
-    const __m512i a = load_four(p, 4 * row_bytes);
-    const __m512i b = load_four(p + row_bytes, 4 * row_bytes);
-    const __m512i c = load_four(p + 2 * row_bytes, 4 * row_bytes);
-    const __m512i d = load_four(p + 3 * row_bytes, 4 * row_bytes);
-    const __m512i ab = _mm512_unpacklo_epi32(a, b);
-    const __m512i cd = _mm512_unpacklo_epi32(c, d);
-    const __m512i ab2 = _mm512_unpackhi_epi32(a, b);
-    const __m512i cd2 = _mm512_unpackhi_epi32(c, d);
-    out[0] = (vq)_mm512_unpacklo_epi64(ab, cd);
-    out[1] = (vq)_mm512_unpackhi_epi64(ab, cd);
-    out[2] = (vq)_mm512_unpacklo_epi64(ab2, cd2);
-    out[3] = (vq)_mm512_unpackhi_epi64(ab2, cd2);
+    const vq a = vq_quads(p, 4 * row_bytes);
+    const vq b = vq_quads(p + row_bytes, 4 * row_bytes);
+    const vq c = vq_quads(p + 2 * row_bytes, 4 * row_bytes);
+    const vq d = vq_quads(p + 3 * row_bytes, 4 * row_bytes);
+    const vq ab = vq_zip_low32(a, b), ab2 = vq_zip_high32(a, b);
+    const vq cd = vq_zip_low32(c, d), cd2 = vq_zip_high32(c, d);
+    out[0] = vq_zip_low64(ab, cd);
+    out[1] = vq_zip_high64(ab, cd);
+    out[2] = vq_zip_low64(ab2, cd2);
+    out[3] = vq_zip_high64(ab2, cd2);
 }
 
 /* Bits `at` to `at` + `bits` - 1 of each byte */
-ALWAYS_INLINE vq take_bits(vq v, unsigned at, int bits)
+ALWAYS_INLINE vq take_bits(vq v, int at, int bits)
 {
-    return (vq)_mm512_srli_epi32((__m512i)v, at) &
-           vq_set((uint8_t)((1 << bits) - 1));
+    return vq_shift_down(v, at) & vq_set((uint8_t)((1 << bits) - 1));
 }
 
 /* 16 bytes of nibbles: first the low ones, then, `step` vectors of codes on,
@@ -116,7 +112,7 @@ static void squares_q5_k(const uint8_t *unit, size_t row_bytes, uint8_t more,
     for (size_t part = 0; part < 2; part++) {
         vq high[4];
         load_square(b->high + 16 * part, row_bytes, high);
-        for (unsigned i = 0; i < 4; i++) {
+        for (int i = 0; i < 4; i++) {
             vq square[4], *at = to + 2 * (16 * i + 4 * part);
             load_square(b->codes[i] + 16 * part, row_bytes, square);
             UNROLL
@@ -139,7 +135,7 @@ static void squares_q6_k(const uint8_t *unit, size_t row_bytes, uint8_t more,
         const size_t half = i / 2, part = i % 2 * 16;
         vq high[4];
         load_square(b->high[half] + part, row_bytes, high);
-        for (unsigned row = 0; row < 2; row++) {
+        for (int row = 0; row < 2; row++) {
             vq square[4], *at = to + 2 * (32 * half + 8 * row + part / 4);
             load_square(b->low[half] + 32 * row + part, row_bytes, square);
             UNROLL

@@ -86,6 +86,31 @@ static inline vq vq_look_up(vq v, const int8_t *table)
     return (vq)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), (__m256i)v);
 }
 
+static inline vq vq_zip_low32(vq a, vq b)
+{
+    return (vq)_mm256_unpacklo_epi32((__m256i)a, (__m256i)b);
+}
+
+static inline vq vq_zip_high32(vq a, vq b)
+{
+    return (vq)_mm256_unpackhi_epi32((__m256i)a, (__m256i)b);
+}
+
+static inline vq vq_zip_low64(vq a, vq b)
+{
+    return (vq)_mm256_unpacklo_epi64((__m256i)a, (__m256i)b);
+}
+
+static inline vq vq_zip_high64(vq a, vq b)
+{
+    return (vq)_mm256_unpackhi_epi64((__m256i)a, (__m256i)b);
+}
+
+static inline vq vq_shift_down(vq v, int n)
+{
+    return (vq)_mm256_srli_epi32((__m256i)v, n);
+}
+
 /* Sums of four neighbours' products: codes 0..127 by -127..127, so that two of
  * them stay within 16 bits. */
 static inline vf vq_dot(vq w, vq x)

@@ -98,6 +98,31 @@ static inline vq vq_look_up(vq v, const int8_t *table)
     return (vq)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(t), (__m512i)v);
 }
 
+static inline vq vq_zip_low32(vq a, vq b)
+{
+    return (vq)_mm512_unpacklo_epi32((__m512i)a, (__m512i)b);
+}
+
+static inline vq vq_zip_high32(vq a, vq b)
+{
+    return (vq)_mm512_unpackhi_epi32((__m512i)a, (__m512i)b);
+}
+
+static inline vq vq_zip_low64(vq a, vq b)
+{
+    return (vq)_mm512_unpacklo_epi64((__m512i)a, (__m512i)b);
+}
+
+static inline vq vq_zip_high64(vq a, vq b)
+{
+    return (vq)_mm512_unpackhi_epi64((__m512i)a, (__m512i)b);
+}
+
+static inline vq vq_shift_down(vq v, int n)
+{
+    return (vq)_mm512_srli_epi32((__m512i)v, (unsigned)n);
+}
+
 /* Sums of four neighbours' products: unsigned codes by signed ones. */
 static inline vf vq_dot(vq w, vq x)
 {
