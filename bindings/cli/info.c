@@ -320,7 +320,11 @@ static void print_json(const panda_model *model, const panda_model_info *i,
     print_words(cpu_words, cpu->used, "\"", ", ");
     printf("], \"providers\": [");
     print_words(provider_words, cpu->providers, "\"", ", ");
-    printf("]}}\n");
+    printf("], \"f32_products\": ");
+    print_words(provider_words, cpu->f32_provider, "\"", "");
+    printf(", \"int8_products\": ");
+    print_words(provider_words, cpu->int8_provider, "\"", "");
+    printf(", \"provider_rows\": %u}}\n", cpu->provider_rows);
 }
 
 static void print_towers(const panda_model *model, const panda_model_info *i)
@@ -386,8 +390,13 @@ static void print_text(const panda_model *model, const panda_model_info *i,
     print_words(cpu_words, cpu->detected, "", " ");
     printf("; used ");
     print_words(cpu_words, cpu->used, "", " ");
-    printf("; matrix products by ");
-    print_words(provider_words, cpu->providers, "", " ");
+    printf("; products: f32 by ");
+    print_words(provider_words, cpu->f32_provider, "", " ");
+    printf(", int8 by ");
+    print_words(provider_words, cpu->int8_provider, "", " ");
+    printf(", all others builtin");
+    if (cpu->provider_rows > 1)
+        printf(" (also these below %u rows)", cpu->provider_rows);
     printf("\n");
     print_details(model);
     print_uses(missing);

@@ -183,7 +183,13 @@ typedef struct panda_cpu_features {
     uint64_t used;        /**< of `detected`, what the mask and the system allow
                                and kernels are there for */
     uint32_t providers;   /**< PANDA_PROVIDER_* bits in use */
-    uint32_t reserved;    /**< 0 */
+    uint32_t f32_provider;  /**< the PANDA_PROVIDER_* bit of what multiplies f32
+                                 matrices by many rows */
+    uint32_t int8_provider; /**< int8 matrices; all else is
+                                 PANDA_PROVIDER_NONE's: few rows, f16, bf16,
+                                 block formats, attention */
+    uint32_t provider_rows; /**< so many rows are many for oneDNN; 0: it is not
+                                 used */
 } panda_cpu_features;
 
 /** What was detected and what is in use.

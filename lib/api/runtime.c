@@ -114,6 +114,23 @@ void panda_runtime_destroy(panda_runtime *runtime)
     pnd_free(&alloc, runtime);
 }
 
+/* Who computes the products of many rows. */
+static void tell_providers(const struct pnd_kernels *k,
+                           panda_cpu_features *features)
+{
+    features->providers = k->providers_used;
+    features->f32_provider = k->providers_used & PANDA_PROVIDER_OPENBLAS
+                                 ? PANDA_PROVIDER_OPENBLAS
+                                 : PANDA_PROVIDER_NONE;
+    features->int8_provider = PANDA_PROVIDER_NONE;
+    if (k->large.f32_nt)
+        features->f32_provider = PANDA_PROVIDER_ONEDNN;
+    if (k->large.i8_product)
+        features->int8_provider = PANDA_PROVIDER_ONEDNN;
+    if (k->large.f32_nt || k->large.i8_product)
+        features->provider_rows = (uint32_t)k->large.least_rows;
+}
+
 panda_status panda_runtime_get_cpu_features(const panda_runtime *runtime,
                                             panda_cpu_features *out)
 {
@@ -124,8 +141,8 @@ panda_status panda_runtime_get_cpu_features(const panda_runtime *runtime,
         .threads = pnd_pool_get_threads(runtime->context.pool),
         .detected = runtime->cpu_detected,
         .used = runtime->kernels.cpu_used,
-        .providers = runtime->kernels.providers_used,
     };
+    tell_providers(&runtime->kernels, &features);
     return pnd_info_write(out, &features, sizeof features,
                           "panda_cpu_features");
 }

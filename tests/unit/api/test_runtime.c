@@ -64,9 +64,43 @@ START_TEST(runtime_reports_what_it_uses)
     ck_assert_uint_eq(features.threads, 3);
     ck_assert_uint_eq(features.used, PANDA_CPU_GENERIC);
     ck_assert_uint_eq(features.providers, PANDA_PROVIDER_NONE);
+    ck_assert_uint_eq(features.f32_provider, PANDA_PROVIDER_NONE);
+    ck_assert_uint_eq(features.int8_provider, PANDA_PROVIDER_NONE);
+    ck_assert_uint_eq(features.provider_rows, 0);
     ck_assert(features.detected & PANDA_CPU_GENERIC);
     panda_runtime_destroy(runtime);
     panda_runtime_destroy(NULL);
+}
+END_TEST
+
+/* Without own kernels to choose from a provider does all it can; where it is
+ * not in the build, or may not be used, own kernels do. */
+START_TEST(runtime_reports_who_multiplies)
+{
+    static const uint32_t masks[] = {PANDA_PROVIDER_OPENBLAS,
+                                     PANDA_PROVIDER_ONEDNN};
+    for (int i = 0; i < 2; i++) {
+        panda_runtime *runtime;
+        panda_cpu_features features = {.struct_size = sizeof features};
+        panda_runtime_options options = {
+            .struct_size = sizeof options, .api_version = PANDA_API_VERSION,
+            .threads = 1, .provider_mask = masks[i],
+            .flags = PANDA_RUNTIME_SET_BLAS_THREADS};
+        ck_assert_ok(panda_runtime_create(&runtime, &options));
+        ck_assert_ok(panda_runtime_get_cpu_features(runtime, &features));
+        const bool is_used = features.providers & masks[i];
+        const bool is_onednn = masks[i] == PANDA_PROVIDER_ONEDNN;
+        /* By other instructions its int8 products are not exact. */
+        const bool is_exact = features.detected & PANDA_CPU_AVX512_VNNI;
+        ck_assert_uint_eq(features.f32_provider,
+                          is_used ? masks[i] : PANDA_PROVIDER_NONE);
+        ck_assert_uint_eq(features.int8_provider,
+                          is_used && is_onednn && is_exact
+                              ? masks[i]
+                              : PANDA_PROVIDER_NONE);
+        ck_assert_uint_eq(features.provider_rows, is_used && is_onednn);
+        panda_runtime_destroy(runtime);
+    }
 }
 END_TEST
 
@@ -213,6 +247,7 @@ int main(void)
     tcase_add_test(tc, version_is_the_headers);
     tcase_add_test(tc, status_values_are_pinned);
     tcase_add_test(tc, runtime_reports_what_it_uses);
+    tcase_add_test(tc, runtime_reports_who_multiplies);
     tcase_add_test(tc, wrong_runtime_options_are_refused);
     tcase_add_test(tc, runtime_survives_lack_of_memory);
     tcase_add_test(tc, incomplete_frontends_are_refused);
