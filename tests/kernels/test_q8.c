@@ -7,6 +7,7 @@
 
 #include "kernels/kernel_test.h"
 #include "kernels/tile_emulator.h"
+#include "tensor/blocks.h"
 
 /* Activations of 8 bits, and block formats multiplied with them. */
 
@@ -166,11 +167,12 @@ static double expect(const struct product *p, size_t r, size_t j, double *size)
     return sum;
 }
 
-static void check_product(enum pnd_dtype type, size_t m, size_t n, size_t k)
+/* All implementations, one after the other. */
+static void check_made(struct product p)
 {
     const struct implementation *list;
     size_t implementations = kernel_implementations(&list);
-    struct product p = make_product(type, m, n, k, m * n % 3);
+    const size_t m = p.m, n = p.n, k = p.k;
     for (size_t i = 0; i < implementations; i++) {
         float *y = (float *)p.y.data;
         for (size_t j = 0; j < p.y.bytes / 4; j++)
@@ -184,7 +186,7 @@ static void check_product(enum pnd_dtype type, size_t m, size_t n, size_t k)
                 char what[128];
                 double size, expected = expect(&p, r, j, &size);
                 snprintf(what, sizeof what, "%s %zux%zux%zu at %zu, %zu",
-                         pnd_dtype_get_name(type), m, n, k, r, j);
+                         pnd_dtype_get_name(p.type), m, n, k, r, j);
                 kernel_check(FAMILY_PRODUCT, list[i].name, what,
                              (double)y[r * p.ldy + j], expected, size);
             }
@@ -192,6 +194,12 @@ static void check_product(enum pnd_dtype type, size_t m, size_t n, size_t k)
                 ck_assert_float_eq(y[r * p.ldy + j], -12345);
         }
     }
+}
+
+static void check_product(enum pnd_dtype type, size_t m, size_t n, size_t k)
+{
+    struct product p = make_product(type, m, n, k, m * n % 3);
+    check_made(p);
     free_product(&p);
 }
 
@@ -212,6 +220,81 @@ START_TEST(products)
     if (type == PND_Q4_0 || type == PND_Q4_1 || type == PND_Q2_K ||
         type == PND_Q6_K)
         check_product(type, 99, 165, 1280);
+}
+END_TEST
+
+/* All codes of a block as large as they get. */
+static void enlarge(enum pnd_dtype type, void *block)
+{
+#define ENLARGE(name, member) \
+    memset(((struct pnd_block_##name *)block)->member, 0xff, \
+           sizeof((struct pnd_block_##name *)block)->member)
+    switch (type) {
+    case PND_Q8_0:
+        memset(((struct pnd_block_q8_0 *)block)->codes, 127, 32);
+        break;
+    case PND_Q5_0:
+        ENLARGE(q5_0, high), ENLARGE(q5_0, codes);
+        break;
+    case PND_Q5_1:
+        ENLARGE(q5_1, high), ENLARGE(q5_1, codes);
+        break;
+    case PND_Q3_K:
+        ENLARGE(q3_k, high), ENLARGE(q3_k, codes);
+        break;
+    case PND_Q5_K:
+        ENLARGE(q5_k, high), ENLARGE(q5_k, codes);
+        break;
+    case PND_Q6_K:
+        ENLARGE(q6_k, high), ENLARGE(q6_k, low);
+        break;
+    case PND_Q4_0:
+        ENLARGE(q4_0, codes);
+        break;
+    case PND_Q4_1:
+        ENLARGE(q4_1, codes);
+        break;
+    case PND_Q2_K:
+        ENLARGE(q2_k, codes);
+        break;
+    case PND_Q4_K:
+        ENLARGE(q4_k, codes);
+        break;
+    case PND_IQ4_NL:
+        ENLARGE(iq4_nl, codes);
+        break;
+    default:
+        ENLARGE(iq4_xs, codes);
+    }
+#undef ENLARGE
+}
+
+/* Nothing saturates: equal activations have codes of 127 or -127. */
+START_TEST(largest_codes)
+{
+    const enum pnd_dtype type = kernel_block_formats[_i];
+    const size_t block = pnd_dtype_get_block(type), k = 512;
+    const size_t bytes = pnd_dtype_get_row_bytes(type, block);
+    const struct implementation *list;
+    kernel_implementations(&list);
+    for (size_t m = 1; m < 14; m += 4) {
+        struct product p = make_product(type, m, 17, k, 0);
+        for (size_t i = 0; i < p.n * k / block; i++)
+            enlarge(type, p.w.data + i * bytes);
+        for (size_t r = 0; r < p.n; r++)
+            list[0].kernels.format[type].to_f32(
+                k, p.w.data + r * p.row_bytes, (float *)p.values.data + r * k);
+        for (size_t r = 0; r < m; r++) {
+            float x[512];
+            for (size_t i = 0; i < k; i++)
+                x[i] = r % 2 ? -1 : 1;
+            list[0].kernels.q8.round(k, x,
+                                     (struct pnd_q8_block *)p.a.data +
+                                         r * pnd_q8_count_blocks(k));
+        }
+        check_made(p);
+        free_product(&p);
+    }
 }
 END_TEST
 
@@ -270,6 +353,7 @@ static Suite *make_suite(void)
     tcase_add_loop_test(tc, rounding, 0, 6);
     tcase_add_test(tc, rounding_special_values);
     tcase_add_loop_test(tc, products, 0, KERNEL_BLOCK_FORMATS);
+    tcase_add_loop_test(tc, largest_codes, 0, KERNEL_BLOCK_FORMATS);
     tcase_add_loop_test(tc, tiles_agree, 0, KERNEL_BLOCK_FORMATS);
     tcase_add_loop_test(tc, nan_comes_through, 0, KERNEL_BLOCK_FORMATS);
     suite_add_tcase(suite, tc);
