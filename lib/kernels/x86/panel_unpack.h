@@ -67,6 +67,28 @@ ALWAYS_INLINE void panel_scales(struct q8_format f, bool is_wide,
     }
 }
 
+/* The same of whole units of eight blocks, with the scale first and the offset
+ * behind it, from VF_LANES rows. */
+ALWAYS_INLINE void panel_simple_scales(struct q8_format f, bool is_wide,
+                                       const uint8_t *unit, size_t row_bytes,
+                                       size_t half, struct panel_unit *to)
+{
+    for (size_t b = 0; b < 8; b++, unit += f.bytes) {
+        const size_t g = is_wide ? b : 2 * b;
+        const vf scales = vf_gather_f16(unit, row_bytes);
+        to->scales[g][half] = scales;
+        if (!is_wide)
+            to->scales[g + 1][half] = scales;
+        if (!f.has_offset)
+            continue;
+        const vf offsets =
+            vf_gather_f16(unit + 2, row_bytes) * vf_set(-1.0f / 128);
+        to->offsets[g][half] = offsets;
+        if (!is_wide)
+            to->offsets[g + 1][half] = offsets;
+    }
+}
+
 /* Codes of half `half` of the rows. */
 ALWAYS_INLINE void panel_codes(struct q8_format f, uint8_t more,
                                const struct panel_rows *rows, size_t index,
@@ -107,30 +129,42 @@ ALWAYS_INLINE void panel_fetch(const struct panel_rows *rows,
     }
 }
 
+/* Half `half` of the rows; some may be missing, or their last unit cut off. */
+ALWAYS_INLINE void panel_unpack_half(struct q8_format f, struct panel_form form,
+                                     panel_squares_fn squares,
+                                     const struct panel_rows *rows,
+                                     size_t index, size_t half,
+                                     struct panel_unit *to)
+{
+    const size_t unit_bytes = 256 / f.block * f.bytes;
+    const bool is_whole = rows->count >= VF_LANES * (half + 1) &&
+                          rows->bytes >= (index + 1) * unit_bytes;
+    const uint8_t *unit = rows->w + VF_LANES * half * rows->row_bytes +
+                          index * unit_bytes;
+    if (f.block == 32 && is_whole)
+        panel_simple_scales(f, form.is_wide, unit, rows->row_bytes, half, to);
+    else
+        panel_scales(f, form.is_wide, rows, index, half, to);
+    if (squares && is_whole)
+        squares(unit, rows->row_bytes, form.more, &to->codes[0][half]);
+    else
+        panel_codes(f, form.more, rows, index, half, to);
+}
+
 ALWAYS_INLINE void panel_unpack(struct q8_format f, struct panel_form form,
                                 panel_squares_fn squares,
                                 const struct panel_rows *rows, size_t units,
                                 struct panel *to)
 {
-    const size_t unit_bytes = 256 / f.block * f.bytes;
     to->is_wide = form.is_wide;
     to->is_biased = form.bias != 0;
     to->shift = form.bias ? (uint8_t)__builtin_ctz(128u / form.bias) : 0;
     for (size_t u = 0; u < units; u++) {
-        struct panel_unit *unit = &to->units[u];
-        panel_fetch(rows, unit_bytes, u);
-        for (size_t half = 0; half < (form.is_split ? 1 : 2); half++) {
-            panel_scales(f, form.is_wide, rows, u, half, unit);
-            if (squares && rows->count >= VF_LANES * (half + 1) &&
-                rows->bytes >= (u + 1) * unit_bytes)
-                squares(rows->w + VF_LANES * half * rows->row_bytes +
-                            u * unit_bytes,
-                        rows->row_bytes, form.more, &unit->codes[0][half]);
-            else
-                panel_codes(f, form.more, rows, u, half, unit);
-        }
+        panel_fetch(rows, 256 / f.block * f.bytes, u);
+        for (size_t half = 0; half < (form.is_split ? 1 : 2); half++)
+            panel_unpack_half(f, form, squares, rows, u, half, &to->units[u]);
         if (form.is_split)
-            panel_split(unit);
+            panel_split(&to->units[u]);
     }
 }
 

@@ -31,7 +31,8 @@
  *   vq_bits(p, stride)     16 where a bit is set: 32 bits of each place
  *   vq_look_up(v, table)   table[v] + VQ_BIAS, v < 16
  *   vf_scale_bytes(b, d, out)  d times 16 signed bytes
- *   vf_read_pairs(p, s, out)  8 f16 numbers, s bytes apart, each twice */
+ *   vf_read_pairs(p, s, out)  8 f16 numbers, s bytes apart, each twice
+ *   vf_gather_f16(p, s)       VF_LANES f16 numbers, s bytes apart */
 
 #define VF_COUNT (16 / VF_LANES) /* vectors of 16 floats */
 #define PARTS (8 / VQ_ROWS)      /* of a unit */

@@ -169,6 +169,11 @@ static inline void vf_scale_bytes(__m128i bytes, float d, vf *out)
     out[1] = _mm256_cvtepi32_ps(high) * vf_set(d);
 }
 
+static inline vf vf_gather_f16(const uint8_t *p, size_t stride)
+{
+    return _mm256_cvtph_ps(gather_halves(p, stride));
+}
+
 static inline void vf_read_pairs(const uint8_t *p, size_t stride, vf *out)
 {
     const __m128i halves = gather_halves(p, stride);

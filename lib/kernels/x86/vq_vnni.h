@@ -165,6 +165,12 @@ static inline void vf_scale_bytes(__m128i bytes, float d, vf *out)
     out[0] = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)) * vf_set(d);
 }
 
+static inline vf vf_gather_f16(const uint8_t *p, size_t stride)
+{
+    return _mm512_cvtph_ps(_mm256_set_m128i(
+        gather_halves(p + 8 * stride, stride), gather_halves(p, stride)));
+}
+
 /* Where four blocks of 32, with an offset behind the scale, are within 64
  * bytes, they are read at once. */
 static inline void vf_read_pairs(const uint8_t *p, size_t stride, vf *out)
