@@ -9,6 +9,7 @@ import subprocess
 import time
 import zlib
 
+import cost
 import make_llama
 import numpy as np
 import panda
@@ -94,33 +95,13 @@ class Files:
         peer_onnx.remove(self.int8)
 
 
-def get_peak(process):
-    """GiB of memory that a running process had at most, mapped files
-    included; 0 when it has ended."""
-    try:
-        with open(f"/proc/{process.pid}/status", encoding="utf-8") as file:
-            return max((int(line.split()[1]) / 2**20 for line in file
-                        if line.startswith("VmHWM:")), default=0)
-    except OSError:
-        return 0
-
-
 def run_program(files, args, count):
-    """Seconds and peak memory (GiB) of a process that answers. The kernel's
-    own report at its end would count this process before it, too."""
-    start, peak = time.perf_counter(), 0
-    process = subprocess.Popen(
-        [files.panda, "chat", "--model", files.bundle, "--image",
-         files.picture, "--prompt", QUESTION, "--greedy", "--max-tokens",
-         str(count), "--threads", str(args.threads)],
-        stdout=subprocess.DEVNULL)
-    while process.poll() is None:
-        peak = max(peak, get_peak(process))
-        time.sleep(0.005)
-    seconds = time.perf_counter() - start
-    if process.returncode != 0:
-        raise RuntimeError(f"panda chat: exit code {process.returncode}")
-    return seconds, peak
+    """Seconds and peak memory (GiB) of a process that answers."""
+    seconds, peak = cost.run(
+        files.panda, "chat", "--model", files.bundle, "--image",
+        files.picture, "--prompt", QUESTION, "--greedy", "--max-tokens", count,
+        "--threads", args.threads)
+    return seconds, peak / 1024
 
 
 def preprocess(model, pixels):
