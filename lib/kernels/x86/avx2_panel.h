@@ -186,7 +186,7 @@ ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
             tile_5_##depth##_##is_biased##_##is_split,                       \
             tile_6_##depth##_##is_biased##_##is_split,                       \
         };                                                                   \
-        panels_multiply(tile_of, is_split ? VF_LANES : PANEL_WIDTH, m,       \
+        panels_multiply(tile_of, (is_split) ? VF_LANES : PANEL_WIDTH, m,     \
                         first, units, panels, columns, a, stride, y, ldy);   \
     }
 #define PANEL_TILES(depth, is_biased, is_split)                          \

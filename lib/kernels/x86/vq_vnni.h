@@ -139,8 +139,15 @@ static inline vf vq_dot_two(const vq w[2], const vq x[2])
 }
 
 /* With VQ_BIAS no codes are signed. */
-#define vq_dot_signed vq_dot
-#define vq_dot_two_signed vq_dot_two
+static inline vf vq_dot_signed(vq w, vq x)
+{
+    return vq_dot(w, x);
+}
+
+static inline vf vq_dot_two_signed(const vq w[2], const vq x[2])
+{
+    return vq_dot_two(w, x);
+}
 
 /* Of 16 floats: those of the groups of part `part`. */
 static inline vf vq_spread(const vf *groups, int part)
