@@ -85,7 +85,7 @@ double bench_read_speed(const void *memory, size_t size, uint32_t threads)
 
 static void f32_portable(const struct share *share)
 {
-    floats sums[4] = {{0}, {1}, {2}, {3}}, a = {1.5f}, b = {0.25f};
+    floats sums[4] = {{0}, {1}, {2}, {3}}, a = {0.5f}, b = {0.25f};
     (void)share;
     for (int i = 0; i < ROUNDS; i++) {
         for (int j = 0; j < 4; j++)

@@ -4,12 +4,7 @@
 #include "kernels/x86/avx2_panel.h"
 
 #define PRODUCT(dtype, type)                                                \
-    static void unpack_##type(const struct panel_rows *rows, size_t units,  \
-                              struct panel *to)                             \
-    {                                                                       \
-        panel_unpack(format_##type, choose_form(format_##type),             \
-                     squares_##type, rows, units, to);                      \
-    }                                                                       \
+    PANEL_UNPACK(type)                                                      \
     static void product_##type(size_t m, size_t n, size_t k,                \
                                const struct pnd_q8_block *a, const void *w, \
                                size_t row_bytes, float *y, size_t ldy,      \

@@ -168,4 +168,13 @@ ALWAYS_INLINE void panel_unpack(struct q8_format f, struct panel_form form,
     }
 }
 
+/* Not inline: the same for tiles of any height. choose_form is the file's. */
+#define PANEL_UNPACK(type)                                                  \
+    static void unpack_##type(const struct panel_rows *rows, size_t units,  \
+                              struct panel *to)                             \
+    {                                                                       \
+        panel_unpack(format_##type, choose_form(format_##type),             \
+                     squares_##type, rows, units, to);                      \
+    }
+
 #endif

@@ -12,15 +12,6 @@
  * products by VNNI: a tile of the result, up to TILE rows by 32, is summed in
  * integers for each scale, then in floats. */
 
-/* Not inline: the same for tiles of any height. */
-#define PANEL_UNPACK(type)                                                  \
-    static void unpack_##type(const struct panel_rows *rows, size_t units,  \
-                              struct panel *to)                             \
-    {                                                                       \
-        panel_unpack(format_##type, choose_form(format_##type),             \
-                     squares_##type, rows, units, to);                      \
-    }
-
 /* One bias for all formats: sums of x are there for it. */
 ALWAYS_INLINE struct panel_form choose_form(struct q8_format f)
 {
