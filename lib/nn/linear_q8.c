@@ -9,7 +9,7 @@
  * while and stays in the level-two cache for the next rows. With more rows
  * arithmetic takes over: as many columns as kernels unpack at a time, or fewer
  * while there are not ENOUGH_PIECES for each thread. */
-#define FEW_ROWS 8
+#define FEW_ROWS 3
 #define SLICE_BYTES (128 * 1024)
 #define MOST_COLUMNS 256
 #define UNPACKED_COLUMNS 160

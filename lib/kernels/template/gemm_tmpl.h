@@ -11,15 +11,17 @@
 /* Matrix products of floats, in tiles. */
 
 /* VF_LANES columns of a panel, [k][width], from `rows` rows of b, `row_bytes`
- * apart; the rest is zero. */
+ * apart; the rest is zero. Meanwhile `next` is asked for. */
 ALWAYS_INLINE void pack_lanes(load_fn load, size_t size, size_t rows,
                               size_t width, size_t k, const unsigned char *b,
-                              size_t row_bytes, float *panel)
+                              size_t row_bytes, struct ahead next,
+                              float *panel)
 {
     for (size_t i = 0; i < k; i += VF_LANES) {
         size_t depth = k - i < VF_LANES ? k - i : VF_LANES;
         const unsigned char *p = b + i * size;
         vf square[VF_LANES];
+        ahead_ask(&next);
         UNROLL
         for (size_t r = 0; r < VF_LANES; r++, p += row_bytes) {
             square[r] =
@@ -31,14 +33,21 @@ ALWAYS_INLINE void pack_lanes(load_fn load, size_t size, size_t rows,
     }
 }
 
-/* One panel, [k][width], from `rows` <= width rows of b. */
+/* One panel, [k][width], from the first of `rows` rows of b. Meanwhile the same
+ * rows of the next panel are asked for. */
 ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t rows, size_t width,
                            size_t k, const unsigned char *b, size_t row_bytes,
                            float *panel)
 {
-    for (size_t j = 0; j < width; j += VF_LANES)
+    for (size_t j = 0; j < width; j += VF_LANES) {
+        const size_t left = rows > width + j ? rows - width - j : 0;
+        const struct ahead next = ahead_of(
+            b + (left ? width + j : 0) * row_bytes,
+            left < VF_LANES ? left : VF_LANES, row_bytes, k * size,
+            k / VF_LANES + 1);
         pack_lanes(load, size, rows > j ? rows - j : 0, width, k,
-                   b + j * row_bytes, row_bytes, panel + j);
+                   b + j * row_bytes, row_bytes, next, panel + j);
+    }
 }
 
 /* One panel, [k][width], from `columns` <= width columns of b[k, ldb]. */
@@ -64,7 +73,9 @@ static void multiply_block(size_t m, size_t n, size_t k, const float *a,
         size_t rows = m / strips + (s < m % strips);
         for (size_t r = 0; r < rows; r++, a += lda)
             memcpy(strip + r * STRIP_STRIDE, a, k * sizeof *a);
-        multiply_strip(rows, n, k, strip, panels, c, ldc, add);
+        multiply_strip(rows, n, k, strip, panels, c, ldc, add,
+                       ahead_of(a, s + 1 < strips ? rows : 0, lda * sizeof *a,
+                                k * sizeof *a, count_panels(n)));
         c += rows * ldc;
     }
 }
@@ -88,7 +99,7 @@ ALWAYS_INLINE void gemm_run(load_fn load, size_t size, size_t m, size_t n,
                 size_t columns = block - j < width ? block - j : width;
                 size_t at = load ? (n0 + j) * ldb + k0 : k0 * ldb + n0 + j;
                 if (load)
-                    pack_nt(load, size, columns, width, depth, b + at * size,
+                    pack_nt(load, size, block - j, width, depth, b + at * size,
                             ldb * size, panel);
                 else
                     pack_nn(columns, width, depth, (const float *)b + at, ldb,
@@ -137,7 +148,7 @@ static void pack_blocks(const struct blocks *b, size_t row, size_t columns,
                       values + count * depth);
         pack_lanes(vf_load_f32, sizeof *values, count, width, depth,
                    (const unsigned char *)values, depth * sizeof *values,
-                   panel + j);
+                   (struct ahead){0}, panel + j);
     }
 }
 

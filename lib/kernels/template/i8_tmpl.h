@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "kernels/kernels.h"
-#include "kernels/template/inline.h"
+#include "kernels/template/ahead.h"
 
 /* Products of int8 codes, for the vectors of the vec_*.h included before, with
  *     I8_ROWS  rows of c that one tile keeps in registers, 6 or 14; a tile is
@@ -25,9 +25,13 @@ typedef int32_t vi __attribute__((vector_size(VF_LANES * 4)));
 typedef int8_t vc __attribute__((vector_size(VF_LANES)));
 
 #define I8_WIDTH ((size_t)2 * VF_LANES)
-#define I8_DEPTH ((size_t)512) /* of k in a block */
-#define I8_BLOCK ((size_t)256)  /* columns in a block */
+#if I8_STEP == 2 && I8_ROWS > 6
+#  define I8_DEPTH ((size_t)512) /* of k in a block */
+#else
+#  define I8_DEPTH ((size_t)1024)
+#endif
 #define I8_WORDS (I8_DEPTH / I8_STEP)
+#define I8_BLOCK (64 * 1024 / I8_WORDS) /* columns in a block */
 #define I8_GROUPS (I8_DEPTH / PND_I8_GROUP)
 #define I8_STRIDE (I8_WORDS + 16) /* words from row to row of a strip */
 #define I8_LOAD ((size_t)VF_LANES * I8_STEP) /* codes of a vector */
@@ -177,14 +181,20 @@ static const i8_tile_fn i8_tiles[I8_ROWS][2] = {
 #endif
 };
 
-/* One panel, [word][width], from `rows` <= width rows of b. */
+/* One panel, [word][width], from the first of `rows` rows of b. Meanwhile the
+ * same rows of the next panel are asked for. */
 ALWAYS_INLINE void i8_pack(size_t rows, size_t width, size_t k,
                            const int8_t *b, size_t ldb, int32_t *panel)
 {
     const size_t words = (k + I8_STEP - 1) / I8_STEP;
     for (size_t j = 0; j < width; j += VF_LANES) {
+        const size_t after = rows > width + j ? rows - width - j : 0;
+        struct ahead next = ahead_of(b + (after ? width + j : 0) * ldb,
+                                     after < VF_LANES ? after : VF_LANES, ldb,
+                                     k, k / I8_LOAD + 1);
         for (size_t i = 0; i < k; i += I8_LOAD) {
             vf square[VF_LANES];
+            ahead_ask(&next);
             UNROLL
             for (size_t r = 0; r < VF_LANES; r++) {
                 vi row = {0};
@@ -239,13 +249,16 @@ static void i8_multiply_block(size_t m, size_t n, size_t k, const int8_t *a,
         const int32_t *panel = panels;
         i8_fill_strip(rows, k, a, lda, panels + I8_WORDS * I8_BLOCK, &strip);
         strip.scales = a_scales;
+        a += rows * lda;
+        struct ahead next = ahead_of(a, s + 1 < strips ? rows : 0, lda, k,
+                                     (n + I8_WIDTH - 1) / I8_WIDTH);
         for (size_t j = 0, width; j < n; j += width, panel += words * width) {
             width = n - j > VF_LANES ? I8_WIDTH : VF_LANES;
+            ahead_ask(&next);
             i8_tiles[rows - 1][width / VF_LANES - 1](
                 &strip, panel, n - j < width ? n - j : width, b_scales + j,
                 c + j, ldc);
         }
-        a += rows * lda;
         a_scales += rows * scale_stride;
         c += rows * ldc;
     }
@@ -266,8 +279,8 @@ static void i8_product(size_t m, size_t n, size_t k, const int8_t *a,
             int32_t *panel = panels;
             for (size_t j = 0, width; j < block; j += width) {
                 width = block - j > VF_LANES ? I8_WIDTH : VF_LANES;
-                i8_pack(block - j < width ? block - j : width, width, depth,
-                        b + (n0 + j) * ldb + k0, ldb, panel);
+                i8_pack(block - j, width, depth, b + (n0 + j) * ldb + k0, ldb,
+                        panel);
                 panel += words * width;
             }
             i8_multiply_block(m, block, depth, a + k0, lda,

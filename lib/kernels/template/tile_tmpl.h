@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "kernels/kernels.h"
-#include "kernels/template/inline.h"
+#include "kernels/template/ahead.h"
 
 /* Tiles of matrix products, for the vectors of the vec_*.h included before,
  * with
@@ -21,11 +21,15 @@
  * used for all rows of a: a strip of TILE_ROWS rows by DEPTH stays in the
  * level-one cache while the panels stream past it. The strip is copied too,
  * since rows of a that are a multiple of 4 KiB apart, as they often are, would
- * push each other out of that cache. */
+ * push each other out of that cache. A deep block goes over c less often. */
 
 #define TILE_WIDTH ((size_t)2 * VF_LANES)
-#define DEPTH ((size_t)256)
-#define BLOCK ((size_t)256)
+#if TILE_ROWS > 10
+#  define DEPTH ((size_t)256)
+#else
+#  define DEPTH ((size_t)512)
+#endif
+#define BLOCK (64 * 1024 / DEPTH)
 #define STRIP_STRIDE (DEPTH + 16)
 
 _Static_assert(DEPTH * BLOCK + TILE_ROWS * STRIP_STRIDE <= PND_GEMM_SCRATCH,
@@ -122,12 +126,20 @@ static void tile_edge(tile_fn tile, size_t rows, size_t columns, size_t width,
     }
 }
 
-/* c[rows, n] (+)= strip[rows, k] * panels */
+/* Panels of n columns. */
+static size_t count_panels(size_t n)
+{
+    return (n + TILE_WIDTH - 1) / TILE_WIDTH;
+}
+
+/* c[rows, n] (+)= strip[rows, k] * panels; `next` is asked for with each. */
 static void multiply_strip(size_t rows, size_t n, size_t k, const float *strip,
-                           const float *panel, float *c, size_t ldc, bool add)
+                           const float *panel, float *c, size_t ldc, bool add,
+                           struct ahead next)
 {
     for (size_t j = 0, width; j < n; j += width, panel += k * width) {
         width = choose_width(n - j);
+        ahead_ask(&next);
         tile_fn tile = tiles[rows - 1][width / VF_LANES - 1];
         if (n - j >= width)
             tile(k, strip, STRIP_STRIDE, panel, width, c + j, ldc, add);

@@ -13,6 +13,7 @@
 #define ROWS ((size_t)32)
 #define WIDTH PANEL_WIDTH
 #define BATCH ((size_t)4) /* groups whose sums are added together */
+#define STRIP_ASKS (256 / 32 / BATCH)
 
 /* Behind the panels. */
 struct memory {
@@ -82,7 +83,7 @@ ALWAYS_INLINE void add_dots(size_t rows, struct batch b,
 ALWAYS_INLINE void multiply_strip(struct tile_heights heights, struct batch b,
                                   size_t units, const struct panel *panel,
                                   const struct pnd_q8_block *x, size_t stride,
-                                  struct memory *memory)
+                                  struct memory *memory, struct ahead *next)
 {
     const size_t rows = heights.first + heights.second;
     memset(memory->sums, 0, rows * WIDTH * sizeof(float));
@@ -91,6 +92,7 @@ ALWAYS_INLINE void multiply_strip(struct tile_heights heights, struct batch b,
             multiply_codes(heights, b, &panel->units[u], x + u, stride,
                            memory->dots);
             add_dots(rows, b, &panel->units[u], x + u, stride, memory);
+            ahead_ask(next);
         }
     }
 }
@@ -98,15 +100,16 @@ ALWAYS_INLINE void multiply_strip(struct tile_heights heights, struct batch b,
 typedef void (*strip_fn)(struct tile_heights heights, size_t units,
                          const struct panel *panel,
                          const struct pnd_q8_block *x, size_t stride,
-                         struct memory *memory);
+                         struct memory *memory, struct ahead *next);
 
 #define STRIP(depth, is_biased)                                               \
     static void strip_##depth##_##is_biased(                                  \
         struct tile_heights heights, size_t units, const struct panel *panel, \
-        const struct pnd_q8_block *x, size_t stride, struct memory *memory)   \
+        const struct pnd_q8_block *x, size_t stride, struct memory *memory,   \
+        struct ahead *next)                                                   \
     {                                                                         \
         const struct batch b = {0, depth, is_biased};                         \
-        multiply_strip(heights, b, units, panel, x, stride, memory);          \
+        multiply_strip(heights, b, units, panel, x, stride, memory, next);    \
     }
 
 STRIP(16, 0) STRIP(16, 1) STRIP(32, 0) STRIP(32, 1)
@@ -132,25 +135,28 @@ static void finish(size_t first, size_t rows, size_t columns,
 }
 
 /* As panels_multiply_fn. */
-static void multiply(size_t m, size_t first, size_t units,
-                     struct panel *panels, size_t columns,
-                     const struct pnd_q8_block *a, size_t stride, float *y,
-                     size_t ldy)
+static void multiply(const struct panel_product *p,
+                     const struct panel_part *part, struct ahead *next)
 {
-    struct memory *memory = (void *)(panels + PANELS);
-    const size_t count = (m + ROWS - 1) / ROWS, rows = (m + count - 1) / count;
+    const struct panel *panels = p->panels;
+    struct memory *memory = (void *)(p->panels + PANELS);
+    const size_t count = (p->m + ROWS - 1) / ROWS;
+    const size_t rows = (p->m + count - 1) / count;
     const struct tile_heights heights = tiles_cut(rows);
     const strip_fn strip = strips[panels->is_wide][panels->is_biased];
     tiles_start(heights, panels->is_wide ? 8 : 4);
-    for (size_t j = 0; j < columns; j += WIDTH) {
+    for (size_t j = 0; j < part->columns; j += WIDTH) {
         for (size_t s = 0; s < count; s++) {
             /* The last strip is as high as the others: its first rows may have
              * been in the one before, and are left as they are. */
-            const size_t from = s * rows, row = s + 1 < count ? from : m - rows;
-            strip(heights, units, &panels[j / WIDTH], a + row * stride + first,
-                  stride, memory);
-            finish(from - row, rows, columns - j, memory->sums,
-                   y + row * ldy + j, ldy, first > 0);
+            const size_t from = s * rows;
+            const size_t row = s + 1 < count ? from : p->m - rows;
+            strip(heights, part->units, &panels[j / WIDTH],
+                  p->a + row * p->stride + part->unit, p->stride, memory,
+                  next);
+            finish(from - row, rows, part->columns - j, memory->sums,
+                   p->y + part->column + row * p->ldy + j, p->ldy,
+                   part->unit > 0);
         }
     }
     tiles_release();
@@ -166,7 +172,7 @@ static void multiply(size_t m, size_t first, size_t units,
             pnd_vnni_q8.product[dtype](m, n, k, a, w, row_bytes, y, ldy,     \
                                        scratch);                             \
         else                                                                 \
-            panels_run((struct panel_kind){dtype, WIDTH,                     \
+            panels_run((struct panel_kind){dtype, WIDTH, ROWS, STRIP_ASKS,   \
                                            pnd_vnni_unpack[dtype],           \
                                            multiply},                        \
                        m, n, k, a, w, row_bytes, y, ldy, scratch);           \

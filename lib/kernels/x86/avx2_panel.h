@@ -141,14 +141,17 @@ ALWAYS_INLINE void put_sum(vf sum, size_t count, bool is_sum, float *y)
 ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
                               const struct panel *w,
                               const struct pnd_q8_block *x, size_t stride,
-                              struct tile_result to)
+                              struct tile_result to, struct ahead *next)
 {
     const __m128i shift = _mm_cvtsi32_si128(w->shift);
     vf sums[TILE][2] = {{{0}}};
     tile_fetch(kind.rows, to);
     for (size_t u = 0; u < units; u++) {
-        for (size_t group = 0; group < 256 / kind.depth; group++)
+        for (size_t group = 0; group < 256 / kind.depth; group++) {
+            if (group % (32 / kind.depth) == 0)
+                ahead_ask(next);
             add_group(kind, shift, group, &w->units[u], x + u, stride, sums);
+        }
     }
     const size_t first = to.columns < VF_LANES ? to.columns : VF_LANES;
     UNROLL
@@ -163,10 +166,10 @@ ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
 #define PANEL_TILE(rows, depth, is_biased, is_split)                        \
     static void tile_##rows##_##depth##_##is_biased##_##is_split(           \
         size_t units, const struct panel *w, const struct pnd_q8_block *x,  \
-        size_t stride, struct tile_result to)                               \
+        size_t stride, struct tile_result to, struct ahead *next)           \
     {                                                                       \
         const struct tile_kind kind = {rows, depth, is_biased, is_split};   \
-        panel_tile(kind, units, w, x, stride, to);                          \
+        panel_tile(kind, units, w, x, stride, to, next);                    \
     }
 
 /* From LEAST_TILE rows on, and as panels_multiply_fn. */
@@ -175,10 +178,9 @@ ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
     PANEL_TILE(4, depth, is_biased, is_split)                                \
     PANEL_TILE(5, depth, is_biased, is_split)                                \
     PANEL_TILE(6, depth, is_biased, is_split)                                \
-    static void multiply_##name(                                             \
-        size_t m, size_t first, size_t units, struct panel *panels,          \
-        size_t columns, const struct pnd_q8_block *a, size_t stride,         \
-        float *y, size_t ldy)                                                \
+    static void multiply_##name(const struct panel_product *p,               \
+                                const struct panel_part *part,               \
+                                struct ahead *next)                          \
     {                                                                        \
         static const panel_tile_fn tile_of[] = {                             \
             tile_3_##depth##_##is_biased##_##is_split,                       \
@@ -186,8 +188,7 @@ ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
             tile_5_##depth##_##is_biased##_##is_split,                       \
             tile_6_##depth##_##is_biased##_##is_split,                       \
         };                                                                   \
-        panels_multiply(tile_of, (is_split) ? VF_LANES : PANEL_WIDTH, m,     \
-                        first, units, panels, columns, a, stride, y, ldy);   \
+        panels_multiply(tile_of, p, part, next);                             \
     }
 #define PANEL_TILES(depth, is_biased, is_split)                          \
     PANEL_TILES_OF(depth##_##is_biased##_##is_split, depth, is_biased,   \
@@ -204,7 +205,8 @@ ALWAYS_INLINE struct panel_kind choose_kind(struct panel_form form,
                                             enum pnd_dtype dtype,
                                             panel_unpack_fn unpack)
 {
-    struct panel_kind kind = {dtype, PANEL_WIDTH, unpack, NULL};
+    struct panel_kind kind = {dtype, PANEL_WIDTH, TILE, TILE_ASKS, unpack,
+                              NULL};
     if (form.is_split) {
         kind.width = VF_LANES;
         kind.multiply = form.is_wide ? multiply_32_1_1 : multiply_16_1_1;

@@ -24,8 +24,10 @@ static void bf16_multiply(size_t m, size_t n, size_t k, const float *a,
     for (size_t s = 0; s < strips; s++) {
         const size_t rows = m / strips + (s < m % strips);
         round_strip(rows, k, a, lda, strip, STRIP_STRIDE);
-        multiply_strip(rows, n, count_words(k), strip, panels, c, ldc, add);
         a += rows * lda;
+        multiply_strip(rows, n, count_words(k), strip, panels, c, ldc, add,
+                       ahead_of(a, s + 1 < strips ? rows : 0, lda * sizeof *a,
+                                k * sizeof *a, count_panels(n)));
         c += rows * ldc;
     }
 }

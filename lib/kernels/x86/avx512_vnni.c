@@ -13,8 +13,9 @@
         if (m < PANEL_ROWS)                                                 \
             q8_dots(format_##type, m, n, k, a, w, row_bytes, y, ldy);       \
         else                                                                \
-            panels_run((struct panel_kind){dtype, PANEL_WIDTH,              \
-                                           unpack_##type, multiply_panels}, \
+            panels_run((struct panel_kind){dtype, PANEL_WIDTH, TILE,        \
+                                           TILE_ASKS, unpack_##type,        \
+                                           multiply_panels},                \
                        m, n, k, a, w, row_bytes, y, ldy, scratch);          \
     }
 

@@ -118,17 +118,6 @@ ALWAYS_INLINE void panel_split(struct panel_unit *to)
     }
 }
 
-ALWAYS_INLINE void panel_fetch(const struct panel_rows *rows,
-                               size_t unit_bytes, size_t index)
-{
-    const uint8_t *unit = rows->next + index * unit_bytes;
-    for (size_t r = 0; r < rows->next_count; r++) {
-        UNROLL
-        for (size_t i = 0; i < unit_bytes; i += 64)
-            __builtin_prefetch(unit + r * rows->row_bytes + i);
-    }
-}
-
 /* Half `half` of the rows; some may be missing, or their last unit cut off. */
 ALWAYS_INLINE void panel_unpack_half(struct q8_format f, struct panel_form form,
                                      panel_squares_fn squares,
@@ -159,10 +148,12 @@ ALWAYS_INLINE void panel_unpack(struct q8_format f, struct panel_form form,
     to->is_wide = form.is_wide;
     to->is_biased = form.bias != 0;
     to->shift = form.bias ? (uint8_t)__builtin_ctz(128u / form.bias) : 0;
+    struct ahead next = rows->next;
     for (size_t u = 0; u < units; u++) {
-        panel_fetch(rows, 256 / f.block * f.bytes, u);
-        for (size_t half = 0; half < (form.is_split ? 1 : 2); half++)
+        for (size_t half = 0; half < (form.is_split ? 1 : 2); half++) {
+            ahead_ask(&next);
             panel_unpack_half(f, form, squares, rows, u, half, &to->units[u]);
+        }
         if (form.is_split)
             panel_split(&to->units[u]);
     }

@@ -4,6 +4,7 @@
 #define PND_KERNELS_X86_PANELS_H
 
 #include "kernels/kernels.h"
+#include "kernels/template/ahead.h"
 #include "kernels/x86/q8_formats.h"
 
 /* Products of block formats with many rows of activations, for the vectors of
@@ -42,36 +43,137 @@ struct panel_rows {
     size_t row_bytes;
     size_t count; /* the last one stands for those missing in the panel */
     size_t bytes; /* of a row from w on: beyond are zeros */
-    const uint8_t *next; /* of the panel after this one, to be fetched */
-    size_t next_count;
+    struct ahead next; /* asked for PANEL_ASKS times */
 };
+
+#define PANEL_ASKS (2 * CHUNK)
 
 typedef void (*panel_unpack_fn)(const struct panel_rows *rows, size_t units,
                                 struct panel *to);
 
-/* y[m, columns] (+)= a[m] * panels, which begin at unit `first` of `stride`;
- * PANEL_MEMORY lies behind PANELS of them. */
-typedef void (*panels_multiply_fn)(size_t m, size_t first, size_t units,
-                                   struct panel *panels, size_t columns,
-                                   const struct pnd_q8_block *a, size_t stride,
-                                   float *y, size_t ldy);
+struct panel_product;
+struct panel_part;
+
+/* y (+)= a * panels, for a part of y and of the units; PANEL_MEMORY lies behind
+ * the panels. `next` is asked for meanwhile. */
+typedef void (*panels_multiply_fn)(const struct panel_product *p,
+                                   const struct panel_part *part,
+                                   struct ahead *next);
 
 /* What the products of a type are made of. */
 struct panel_kind {
     enum pnd_dtype dtype;
     size_t width; /* columns of a panel */
+    size_t tile;  /* rows of a at a time */
+    size_t asks;  /* for what is next, for each of their units */
     panel_unpack_fn unpack;
     panels_multiply_fn multiply;
 };
 
-/* Rows to fetch from row `next` of n on. */
-static inline size_t panels_count_next(size_t width, size_t n, size_t next,
-                                       bool is_there)
+/* y[m, n] = a[m] * transpose(w[n]) */
+struct panel_product {
+    struct panel_kind kind;
+    size_t m, n;
+    const struct pnd_q8_block *a;
+    size_t stride; /* units of a row of a, and of w */
+    const uint8_t *w;
+    size_t row_bytes, whole; /* from row to row of w; with codes */
+    float *y;
+    size_t ldy;
+    struct panel *panels;
+};
+
+struct panel_part {
+    size_t column, columns; /* of y: at most PANELS panels */
+    size_t unit, units;     /* at most CHUNK */
+    bool is_cold;           /* its weights were not asked for before */
+};
+
+static inline size_t panels_least(size_t a, size_t b)
 {
-    if (!is_there)
-        return 0;
-    return n - next < width ? n - next : width;
+    return a < b ? a : b;
 }
+
+/* `count` rows of w, in `units` from `unit` on, to be asked for while `columns`
+ * of y in as many units are computed. */
+ALWAYS_INLINE struct ahead panels_expect(const struct panel_product *p,
+                                         size_t row, size_t count, size_t unit,
+                                         size_t units, size_t columns)
+{
+    const size_t unit_bytes = pnd_dtype_get_row_bytes(p->kind.dtype, 256);
+    const size_t at = unit * unit_bytes;
+    const size_t tiles = (p->m + p->kind.tile - 1) / p->kind.tile *
+                         ((columns + p->kind.width - 1) / p->kind.width);
+    if (count == 0)
+        return (struct ahead){0};
+    return ahead_of(p->w + row * p->row_bytes + at, count, p->row_bytes,
+                    panels_least(units * unit_bytes, p->whole - at),
+                    tiles * units * p->kind.asks);
+}
+
+ALWAYS_INLINE void panels_run_part(const struct panel_product *p,
+                                   const struct panel_part *part,
+                                   struct ahead *next)
+{
+    const size_t unit_bytes = pnd_dtype_get_row_bytes(p->kind.dtype, 256);
+    const size_t at = part->unit * unit_bytes, width = p->kind.width;
+    for (size_t j = 0; j < part->columns; j += width) {
+        const uint8_t *w = p->w + (part->column + j) * p->row_bytes + at;
+        const size_t left = part->columns - j;
+        struct panel_rows rows = {.w = w, .row_bytes = p->row_bytes,
+                                  .count = panels_least(left, width),
+                                  .bytes = p->whole - at};
+        if (part->is_cold && left > width)
+            rows.next = ahead_of(w + width * p->row_bytes,
+                                 panels_least(left - width, width),
+                                 p->row_bytes, part->units * unit_bytes,
+                                 PANEL_ASKS);
+        p->kind.unpack(&rows, part->units, &p->panels[j / width]);
+    }
+    p->kind.multiply(p, part, next);
+}
+
+/* Few rows: panel after panel, so that weights are read as they lie. */
+ALWAYS_INLINE void panels_run_few(const struct panel_product *p)
+{
+    const size_t width = p->kind.width, stride = p->stride;
+    for (size_t first = 0, after; first < p->n; first = after) {
+        after = panels_least(first + width, p->n);
+        struct ahead next =
+            panels_expect(p, after, panels_least(p->n - after, width), 0,
+                          stride, width);
+        for (size_t u = 0; u < stride; u += CHUNK) {
+            const struct panel_part part = {
+                first, after - first, u, panels_least(stride - u, CHUNK),
+                false};
+            panels_run_part(p, &part, &next);
+        }
+    }
+}
+
+/* Many rows: all of a passes PANELS of them, so that it is read seldom. */
+ALWAYS_INLINE void panels_run_many(const struct panel_product *p)
+{
+    const size_t most = p->kind.width * PANELS, stride = p->stride;
+    for (size_t u = 0; u < stride; u += CHUNK) {
+        for (size_t first = 0, after; first < p->n; first = after) {
+            after = panels_least(first + most, p->n);
+            const struct panel_part part = {
+                first, after - first, u, panels_least(stride - u, CHUNK),
+                u == 0 && first == 0};
+            struct ahead next = {0};
+            if (after < p->n)
+                next = panels_expect(p, after, panels_least(p->n - after, most),
+                                     u, part.units, part.columns);
+            else if (u + CHUNK < stride)
+                next = panels_expect(p, 0, panels_least(p->n, most), u + CHUNK,
+                                     CHUNK, part.columns);
+            panels_run_part(p, &part, &next);
+        }
+    }
+}
+
+#define PANEL_FEW ((size_t)16) /* rows of a, which stay in a near cache */
 
 /* As pnd_q8_product_fn, for weights of that type; m >= PANEL_ROWS. */
 ALWAYS_INLINE void panels_run(struct panel_kind kind, size_t m, size_t n,
@@ -79,38 +181,17 @@ ALWAYS_INLINE void panels_run(struct panel_kind kind, size_t m, size_t n,
                               const uint8_t *w, size_t row_bytes, float *y,
                               size_t ldy, float *scratch)
 {
-    const size_t width = kind.width;
-    const size_t stride = pnd_q8_count_blocks(k);
-    const size_t whole = pnd_dtype_get_row_bytes(kind.dtype, k);
-    const size_t unit_bytes = pnd_dtype_get_row_bytes(kind.dtype, 256);
-    struct panel *panels =
-        (void *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63);
-    for (size_t u = 0; u < stride; u += CHUNK) {
-        const size_t units = stride - u < CHUNK ? stride - u : CHUNK;
-        const size_t at = u * unit_bytes;
-        for (size_t first = 0; first < n; first += width * PANELS) {
-            const size_t columns =
-                n - first < width * PANELS ? n - first : width * PANELS;
-            for (size_t j = 0; j < columns; j += width) {
-                const size_t row = first + j, next = row + width;
-                const bool is_last = next >= n;
-                const struct panel_rows rows = {
-                    .w = w + row * row_bytes + at,
-                    .row_bytes = row_bytes,
-                    .count = n - row < width ? n - row : width,
-                    .bytes = whole - at,
-                    .next = is_last ? w + at + units * unit_bytes
-                                    : w + next * row_bytes + at,
-                    .next_count = panels_count_next(
-                        width, n, is_last ? 0 : next,
-                        !is_last || u + units < stride),
-                };
-                kind.unpack(&rows, units, &panels[j / width]);
-            }
-            kind.multiply(m, u, units, panels, columns, a, stride, y + first,
-                          ldy);
-        }
-    }
+    const struct panel_product product = {
+        .kind = kind, .m = m, .n = n, .a = a,
+        .stride = pnd_q8_count_blocks(k),
+        .w = w, .row_bytes = row_bytes,
+        .whole = pnd_dtype_get_row_bytes(kind.dtype, k),
+        .y = y, .ldy = ldy,
+        .panels = (void *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63)};
+    if (m <= PANEL_FEW)
+        panels_run_few(&product);
+    else
+        panels_run_many(&product);
 }
 
 /* The tile's part of y, of `columns` columns. */
@@ -133,37 +214,39 @@ ALWAYS_INLINE void tile_fetch(size_t rows, struct tile_result to)
     }
 }
 
-/* Up to TILE rows of a by a panel. */
+/* Up to TILE rows of a by a panel; `next` is asked for TILE_ASKS times for each
+ * unit. */
 typedef void (*panel_tile_fn)(size_t units, const struct panel *w,
                               const struct pnd_q8_block *x, size_t stride,
-                              struct tile_result to);
+                              struct tile_result to, struct ahead *next);
 
 #define TILE 6
+#define TILE_ASKS 8
 #define LEAST_TILE 3   /* more rows than that are cut evenly */
 #define BLOCK_TILES 16 /* a panel's tiles before the next panel's turn */
 
 /* As panels_multiply_fn; tiles from LEAST_TILE rows on. */
-ALWAYS_INLINE void panels_multiply(const panel_tile_fn *tile_of, size_t width,
-                                   size_t m, size_t first, size_t units,
-                                   struct panel *panels, size_t columns,
-                                   const struct pnd_q8_block *a, size_t stride,
-                                   float *y, size_t ldy)
+ALWAYS_INLINE void panels_multiply(const panel_tile_fn *tile_of,
+                                   const struct panel_product *p,
+                                   const struct panel_part *part,
+                                   struct ahead *next)
 {
-    const size_t tiles = (m + TILE - 1) / TILE;
+    const size_t tiles = (p->m + TILE - 1) / TILE, width = p->kind.width;
+    float *y = p->y + part->column;
     size_t row = 0;
     for (size_t t = 0; t < tiles; t += BLOCK_TILES) {
-        const size_t end = t + BLOCK_TILES < tiles ? t + BLOCK_TILES : tiles;
+        const size_t end = panels_least(t + BLOCK_TILES, tiles);
         size_t r = row;
-        for (size_t j = 0; j < columns; j += width) {
+        for (size_t j = 0; j < part->columns; j += width) {
             r = row;
             for (size_t i = t; i < end; i++) {
-                const size_t height = m / tiles + (i < m % tiles);
+                const size_t height = p->m / tiles + (i < p->m % tiles);
                 const struct tile_result to = {
-                    y + r * ldy + j, ldy,
-                    columns - j < width ? columns - j : width, first > 0};
-                tile_of[height - LEAST_TILE](units, &panels[j / width],
-                                             a + r * stride + first, stride,
-                                             to);
+                    y + r * p->ldy + j, p->ldy,
+                    panels_least(part->columns - j, width), part->unit > 0};
+                tile_of[height - LEAST_TILE](
+                    part->units, &p->panels[j / width],
+                    p->a + r * p->stride + part->unit, p->stride, to, next);
                 r += height;
             }
         }

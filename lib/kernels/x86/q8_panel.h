@@ -90,15 +90,18 @@ ALWAYS_INLINE void add_group(struct tile_kind kind, size_t group,
 ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
                               const struct panel *w,
                               const struct pnd_q8_block *x, size_t stride,
-                              struct tile_result to)
+                              struct tile_result to, struct ahead *next)
 {
     const uint32_t there =
         to.columns < 32 ? (1u << to.columns) - 1 : UINT32_MAX;
     vf sums[TILE][2] = {{{0}}};
     tile_fetch(kind.rows, to);
     for (size_t u = 0; u < units; u++) {
-        for (size_t group = 0; group < 256 / kind.depth; group++)
+        for (size_t group = 0; group < 256 / kind.depth; group++) {
+            if (group % (32 / kind.depth) == 0)
+                ahead_ask(next);
             add_group(kind, group, &w->units[u], x + u, stride, sums);
+        }
     }
     UNROLL
     for (size_t r = 0; r < kind.rows; r++) {
@@ -116,10 +119,10 @@ ALWAYS_INLINE void panel_tile(struct tile_kind kind, size_t units,
 #define PANEL_TILE(rows, depth, is_biased)                                  \
     static void tile_##rows##_##depth##_##is_biased(                        \
         size_t units, const struct panel *w, const struct pnd_q8_block *x,  \
-        size_t stride, struct tile_result to)                               \
+        size_t stride, struct tile_result to, struct ahead *next)           \
     {                                                                       \
         const struct tile_kind kind = {rows, depth, is_biased};             \
-        panel_tile(kind, units, w, x, stride, to);                          \
+        panel_tile(kind, units, w, x, stride, to, next);                    \
     }
 
 /* From LEAST_TILE rows on. */
@@ -144,13 +147,10 @@ static const panel_tile_fn *choose_tiles(const struct panel *panel)
 }
 
 /* As panels_multiply_fn. */
-static void multiply_panels(size_t m, size_t first, size_t units,
-                            struct panel *panels, size_t columns,
-                            const struct pnd_q8_block *a, size_t stride,
-                            float *y, size_t ldy)
+static void multiply_panels(const struct panel_product *p,
+                            const struct panel_part *part, struct ahead *next)
 {
-    panels_multiply(choose_tiles(panels), PANEL_WIDTH, m, first, units, panels,
-                    columns, a, stride, y, ldy);
+    panels_multiply(choose_tiles(p->panels), p, part, next);
 }
 
 #endif
