@@ -8,8 +8,11 @@
 #include "nn/sizes.h"
 
 /* One piece is a block of queries of one head of one sequence. Its scores
- * [block, keys] stay in the cache between the two products. */
-#define MOST_QUERIES 64
+ * [block, keys] stay in the cache between the two products. Each block packs all
+ * keys and values anew, which is for large blocks; with a causal mask it also
+ * computes scores that it does not need, which is for small ones. */
+#define MOST_QUERIES 132
+#define MOST_CAUSAL 64
 #define LEAST_QUERIES 8
 #define MOST_SCORES (256 * 1024) /* floats; fewer queries for long contexts */
 
@@ -20,18 +23,17 @@ struct attention_job {
     const void *k, *v;
     float *out;
     float *scratch;
-    uint32_t block;      /* queries of one piece */
-    uint32_t blocks;     /* pieces of one head */
+    uint32_t blocks;     /* of one head's queries: its pieces */
     size_t scratch_size; /* floats of one worker */
     float scale;
 };
 
-static uint32_t choose_block(const struct pnd_attention_shape *shape)
+static uint32_t count_blocks(const struct pnd_attention_shape *shape)
 {
-    uint32_t block = MOST_QUERIES;
-    while (block > LEAST_QUERIES && (size_t)block * shape->keys > MOST_SCORES)
-        block /= 2;
-    return shape->queries < block ? shape->queries : block;
+    uint32_t most = shape->causal ? MOST_CAUSAL : MOST_QUERIES;
+    while (most > LEAST_QUERIES && (size_t)most * shape->keys > MOST_SCORES)
+        most /= 2;
+    return (shape->queries + most - 1) / most;
 }
 
 /* Floats of a head's values, where they have to be made first. */
@@ -43,7 +45,7 @@ static size_t count_values(const struct pnd_attention_shape *shape)
 }
 
 /* [PND_GEMM_SCRATCH] [values] [scores], whole cache lines. At least what
- * choose_block needs, but never less for more queries or keys. */
+ * count_blocks leaves, but never less for more queries or keys. */
 static size_t worker_scratch(const struct pnd_attention_shape *shape)
 {
     size_t keys = shape->keys;
@@ -104,11 +106,14 @@ static void run_piece(void *context, uint32_t index, uint32_t worker)
     float *scratch = job->scratch + worker * job->scratch_size;
     float *scores =
         scratch + PND_GEMM_SCRATCH + count_values(s); /* (rows, keys) */
-    uint32_t first = index % job->blocks * job->block;
+    /* Blocks of even size. */
+    const uint32_t block = index % job->blocks;
+    const uint32_t size = s->queries / job->blocks;
+    const uint32_t larger = s->queries % job->blocks; /* by one: the first */
+    size_t rows = size + (block < larger);
+    uint32_t first = block * size + (block < larger ? block : larger);
     uint32_t head = index / job->blocks % s->heads;
     size_t item = index / job->blocks / s->heads;
-    size_t rows =
-        s->queries - first < job->block ? s->queries - first : job->block;
     size_t kv_head = head / (s->heads / s->kv_heads);
     size_t kv = (item * s->kv_batch_stride + kv_head * s->head_dim) *
                 pnd_dtype_get_size(s->kv_dtype);
@@ -146,7 +151,6 @@ void pnd_attention_run(const struct pnd_context *ctx,
 {
     if (shape->batch == 0 || shape->queries == 0)
         return;
-    uint32_t block = choose_block(shape);
     struct attention_job job = {
         .kernels = ctx->kernels,
         .shape = shape,
@@ -155,8 +159,7 @@ void pnd_attention_run(const struct pnd_context *ctx,
         .v = v,
         .out = out,
         .scratch = scratch,
-        .block = block,
-        .blocks = (shape->queries + block - 1) / block,
+        .blocks = count_blocks(shape),
         .scratch_size = worker_scratch(shape),
         .scale = 1 / sqrtf((float)shape->head_dim),
     };

@@ -83,10 +83,12 @@ static void start_piece(const struct i8_job *job, size_t row, size_t rows,
             o->weight + column * o->count, o->count, product, columns,
             scratch);
     for (size_t r = 0; r < rows; r++, y += layer->out) {
-        if (job->end != PND_END_ADD)
-            memset(y, 0, columns * sizeof *y);
-        if (bias)
+        if (job->end == PND_END_ADD && bias)
             job->kernels->vector.add(columns, bias, y);
+        else if (job->end != PND_END_ADD && bias)
+            memcpy(y, bias, columns * sizeof *y);
+        else if (job->end != PND_END_ADD)
+            memset(y, 0, columns * sizeof *y);
         if (o->count > 0)
             job->kernels->vector.add(columns, product + r * columns, y);
     }

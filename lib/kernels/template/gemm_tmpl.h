@@ -50,13 +50,17 @@ ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t rows, size_t width,
     }
 }
 
-/* One panel, [k][width], from `columns` <= width columns of b[k, ldb]. */
+/* One panel, [k][width], from `columns` of b[k, ldb], whose last vector alone
+ * may be incomplete. */
 static void pack_nn(size_t columns, size_t width, size_t k, const float *b,
                     size_t ldb, float *panel)
 {
     for (size_t i = 0; i < k; i++, b += ldb, panel += width) {
-        memcpy(panel, b, columns * sizeof *b);
-        memset(panel + columns, 0, (width - columns) * sizeof *panel);
+        for (size_t j = 0; j < width; j += VF_LANES) {
+            const size_t left = columns - j;
+            vf_store(panel + j,
+                     load_some(b + j, left < VF_LANES ? left : VF_LANES));
+        }
     }
 }
 

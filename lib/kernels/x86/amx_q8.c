@@ -11,6 +11,7 @@
  * operations in the same order as in q8_panel.h: the same bits. */
 
 #define ROWS ((size_t)32)
+#define LEAST_ROWS 12 /* fewer are left to VNNI */
 #define WIDTH PANEL_WIDTH
 #define BATCH ((size_t)4) /* groups whose sums are added together */
 #define STRIP_ASKS (256 / 32 / BATCH)
@@ -168,7 +169,7 @@ static void multiply(const struct panel_product *p,
                                size_t row_bytes, float *y, size_t ldy,       \
                                float *scratch)                               \
     {                                                                        \
-        if (m < PANEL_ROWS)                                                  \
+        if (m < LEAST_ROWS)                                                  \
             pnd_vnni_q8.product[dtype](m, n, k, a, w, row_bytes, y, ldy,     \
                                        scratch);                             \
         else                                                                 \
