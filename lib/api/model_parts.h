@@ -50,6 +50,19 @@ panda_model *pnd_model_ref(panda_model *model);
 panda_status pnd_model_open_tokenizer(panda_model *model, const char *path,
                                       const char *folder, bool optional);
 
+/** Open the vocabulary that a GGUF brings; some hold none. */
+panda_status pnd_model_open_own_tokenizer(panda_model *model,
+                                          const struct pnd_gguf *gguf);
+
+/** The folder of HF files that `path` is, or lies in; NULL: no memory. */
+char *pnd_model_get_folder(const struct pnd_context *ctx, const char *path);
+
+/** Rows of the decoder beyond the vocabulary are legal only as padding to a
+ *  round number, as some trainers do; anything else is a wrong or incomplete
+ *  vocabulary. */
+panda_status pnd_model_check_vocabulary(const panda_model *model,
+                                        const char *path);
+
 /** Open options->bundle, and let the parts that it has come from there.
  *  @param lora gets the bundle's LoRA, where it is not merged */
 panda_status pnd_model_open_bundle(panda_model *model,

@@ -8,9 +8,9 @@
 #include "nn/sizes.h"
 
 /* One piece is a block of queries of one head of one sequence. Its scores
- * [block, keys] stay in the cache between the two products. Each block packs all
- * keys and values anew, which is for large blocks; with a causal mask it also
- * computes scores that it does not need, which is for small ones. */
+ * [block, keys] stay in the cache between the two products. Each block packs
+ * all keys and values anew, which is for large blocks; with a causal mask it
+ * also computes scores that it does not need, which is for small ones. */
 #define MOST_QUERIES 132
 #define MOST_CAUSAL 64
 #define LEAST_QUERIES 8
