@@ -94,6 +94,10 @@ struct pnd_q8_kernels {
  * row, in groups of so many consecutive elements with a scale of their own. */
 #define PND_I8_GROUP 256
 
+/* Codes of k whose products are summed before they are added to the result: the
+ * same in all kernels of x86, which so give the same bits. */
+#define PND_I8_DEPTH 1024
+
 static inline size_t pnd_i8_count_groups(size_t k)
 {
     return (k + PND_I8_GROUP - 1) / PND_I8_GROUP;

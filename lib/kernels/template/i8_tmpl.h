@@ -25,11 +25,7 @@ typedef int32_t vi __attribute__((vector_size(VF_LANES * 4)));
 typedef int8_t vc __attribute__((vector_size(VF_LANES)));
 
 #define I8_WIDTH ((size_t)2 * VF_LANES)
-#if I8_STEP == 2 && I8_ROWS > 6
-#  define I8_DEPTH ((size_t)512) /* of k in a block */
-#else
-#  define I8_DEPTH ((size_t)1024)
-#endif
+#define I8_DEPTH ((size_t)PND_I8_DEPTH) /* of k in a block */
 #define I8_WORDS (I8_DEPTH / I8_STEP)
 #define I8_BLOCK (64 * 1024 / I8_WORDS) /* columns in a block */
 #define I8_GROUPS (I8_DEPTH / PND_I8_GROUP)

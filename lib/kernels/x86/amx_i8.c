@@ -11,8 +11,8 @@
 
 #define ROWS ((size_t)32)   /* of a strip */
 #define WIDTH ((size_t)32)  /* of a panel */
-#define DEPTH ((size_t)512) /* of k in a block */
-#define BLOCK ((size_t)256) /* columns in a block */
+#define DEPTH ((size_t)PND_I8_DEPTH) /* of k in a block */
+#define BLOCK ((size_t)128) /* columns in a block */
 #define GROUPS (DEPTH / PND_I8_GROUP)
 #define SUMS (ROWS * WIDTH) /* of a group */
 
