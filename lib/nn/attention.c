@@ -4,8 +4,8 @@
 
 #include <math.h>
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
-#include "nn/sizes.h"
 
 /* One piece is a block of queries of one head of one sequence. Its scores
  * [block, keys] stay in the cache between the two products. Each block packs

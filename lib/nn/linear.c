@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "nn/linear.h"
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include "nn/linear_parts.h"
-#include "nn/sizes.h"
 
 /* Up to this many rows the weights are streamed and dotted with each row;
  * packing them into panels only pays for more. */

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
 #include "nn/linear_parts.h"
-#include "nn/sizes.h"
 
 /* Layers of int8 weights: the activations are rounded to int8 first, row by
  * row in groups, but for the outliers, which are multiplied as floats. */
@@ -76,6 +76,7 @@ static void start_piece(const struct i8_job *job, size_t row, size_t rows,
     const struct pnd_linear *layer = job->layer;
     const struct pnd_outliers *o = &layer->outliers;
     const float *bias = layer->bias ? layer->bias + column : NULL;
+    const bool adds = job->end == PND_END_ADD;
     float *product = scratch + PND_GEMM_SCRATCH; /* (rows, columns) */
     if (o->count > 0)
         job->kernels->gemm.nt[PND_F32](
@@ -83,11 +84,11 @@ static void start_piece(const struct i8_job *job, size_t row, size_t rows,
             o->weight + column * o->count, o->count, product, columns,
             scratch);
     for (size_t r = 0; r < rows; r++, y += layer->out) {
-        if (job->end == PND_END_ADD && bias)
+        if (adds && bias)
             job->kernels->vector.add(columns, bias, y);
-        else if (job->end != PND_END_ADD && bias)
+        else if (bias)
             memcpy(y, bias, columns * sizeof *y);
-        else if (job->end != PND_END_ADD)
+        else if (!adds)
             memset(y, 0, columns * sizeof *y);
         if (o->count > 0)
             job->kernels->vector.add(columns, product + r * columns, y);

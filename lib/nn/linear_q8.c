@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "nn/linear_q8.h"
 
+#include "base/sizes.h"
 #include "kernels/kernels.h"
-#include "nn/sizes.h"
 
 /* Up to this many rows a piece is a slice of weights that is worth a thread's
  * while and stays in the level-two cache for the next rows. With more rows

@@ -3,6 +3,7 @@
 #ifndef PND_KERNELS_AHEAD_H
 #define PND_KERNELS_AHEAD_H
 
+#include "base/sizes.h"
 #include "kernels/template/inline.h"
 
 /* Rows that are needed next. The caches are asked for them little by little
@@ -26,6 +27,18 @@ ALWAYS_INLINE struct ahead ahead_of(const void *row, size_t rows, size_t stride,
 {
     return (struct ahead){.row = row, .rows = rows, .stride = stride,
                           .bytes = bytes, .step = rows * bytes / times + 1};
+}
+
+/* Of `rows` rows those from `first` on, at most `most`, if there are any. */
+ALWAYS_INLINE struct ahead ahead_of_part(const void *row, size_t rows,
+                                         size_t first, size_t most,
+                                         size_t stride, size_t bytes,
+                                         size_t times)
+{
+    if (first >= rows)
+        return (struct ahead){0};
+    return ahead_of((const char *)row + first * stride,
+                    pnd_min_size(rows - first, most), stride, bytes, times);
 }
 
 ALWAYS_INLINE void ahead_ask(struct ahead *a)

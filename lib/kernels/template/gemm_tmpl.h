@@ -40,11 +40,9 @@ ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t rows, size_t width,
                            float *panel)
 {
     for (size_t j = 0; j < width; j += VF_LANES) {
-        const size_t left = rows > width + j ? rows - width - j : 0;
-        const struct ahead next = ahead_of(
-            b + (left ? width + j : 0) * row_bytes,
-            left < VF_LANES ? left : VF_LANES, row_bytes, k * size,
-            k / VF_LANES + 1);
+        const struct ahead next =
+            ahead_of_part(b, rows, width + j, VF_LANES, row_bytes, k * size,
+                          pnd_divide_up(k, VF_LANES));
         pack_lanes(load, size, rows > j ? rows - j : 0, width, k,
                    b + j * row_bytes, row_bytes, next, panel + j);
     }
@@ -57,9 +55,8 @@ static void pack_nn(size_t columns, size_t width, size_t k, const float *b,
 {
     for (size_t i = 0; i < k; i++, b += ldb, panel += width) {
         for (size_t j = 0; j < width; j += VF_LANES) {
-            const size_t left = columns - j;
             vf_store(panel + j,
-                     load_some(b + j, left < VF_LANES ? left : VF_LANES));
+                     load_some(b + j, pnd_min_size(columns - j, VF_LANES)));
         }
     }
 }
@@ -79,7 +76,7 @@ static void multiply_block(size_t m, size_t n, size_t k, const float *a,
             memcpy(strip + r * STRIP_STRIDE, a, k * sizeof *a);
         multiply_strip(rows, n, k, strip, panels, c, ldc, add,
                        ahead_of(a, s + 1 < strips ? rows : 0, lda * sizeof *a,
-                                k * sizeof *a, count_panels(n)));
+                                k * sizeof *a, pnd_divide_up(n, TILE_WIDTH)));
         c += rows * ldc;
     }
 }

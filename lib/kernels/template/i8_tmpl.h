@@ -184,10 +184,8 @@ ALWAYS_INLINE void i8_pack(size_t rows, size_t width, size_t k,
 {
     const size_t words = (k + I8_STEP - 1) / I8_STEP;
     for (size_t j = 0; j < width; j += VF_LANES) {
-        const size_t after = rows > width + j ? rows - width - j : 0;
-        struct ahead next = ahead_of(b + (after ? width + j : 0) * ldb,
-                                     after < VF_LANES ? after : VF_LANES, ldb,
-                                     k, k / I8_LOAD + 1);
+        struct ahead next = ahead_of_part(b, rows, width + j, VF_LANES, ldb, k,
+                                          pnd_divide_up(k, I8_LOAD));
         for (size_t i = 0; i < k; i += I8_LOAD) {
             vf square[VF_LANES];
             ahead_ask(&next);
@@ -247,7 +245,7 @@ static void i8_multiply_block(size_t m, size_t n, size_t k, const int8_t *a,
         strip.scales = a_scales;
         a += rows * lda;
         struct ahead next = ahead_of(a, s + 1 < strips ? rows : 0, lda, k,
-                                     (n + I8_WIDTH - 1) / I8_WIDTH);
+                                     pnd_divide_up(n, I8_WIDTH));
         for (size_t j = 0, width; j < n; j += width, panel += words * width) {
             width = n - j > VF_LANES ? I8_WIDTH : VF_LANES;
             ahead_ask(&next);

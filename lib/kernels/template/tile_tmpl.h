@@ -126,12 +126,6 @@ static void tile_edge(tile_fn tile, size_t rows, size_t columns, size_t width,
     }
 }
 
-/* Panels of n columns. */
-static size_t count_panels(size_t n)
-{
-    return (n + TILE_WIDTH - 1) / TILE_WIDTH;
-}
-
 /* c[rows, n] (+)= strip[rows, k] * panels; `next` is asked for with each. */
 static void multiply_strip(size_t rows, size_t n, size_t k, const float *strip,
                            const float *panel, float *c, size_t ldc, bool add,

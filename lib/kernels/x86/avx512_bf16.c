@@ -27,7 +27,7 @@ static void bf16_multiply(size_t m, size_t n, size_t k, const float *a,
         a += rows * lda;
         multiply_strip(rows, n, count_words(k), strip, panels, c, ldc, add,
                        ahead_of(a, s + 1 < strips ? rows : 0, lda * sizeof *a,
-                                k * sizeof *a, count_panels(n)));
+                                k * sizeof *a, pnd_divide_up(n, TILE_WIDTH)));
         c += rows * ldc;
     }
 }

@@ -89,26 +89,19 @@ struct panel_part {
     bool is_cold;           /* its weights were not asked for before */
 };
 
-static inline size_t panels_least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* `count` rows of w, in `units` from `unit` on, to be asked for while `columns`
- * of y in as many units are computed. */
+/* Rows of w from `row` on, at most `most`, in `units` from `unit` on, to be
+ * asked for while `columns` of y in as many units are computed. */
 ALWAYS_INLINE struct ahead panels_expect(const struct panel_product *p,
-                                         size_t row, size_t count, size_t unit,
+                                         size_t row, size_t most, size_t unit,
                                          size_t units, size_t columns)
 {
     const size_t unit_bytes = pnd_dtype_get_row_bytes(p->kind.dtype, 256);
     const size_t at = unit * unit_bytes;
-    const size_t tiles = (p->m + p->kind.tile - 1) / p->kind.tile *
-                         ((columns + p->kind.width - 1) / p->kind.width);
-    if (count == 0)
-        return (struct ahead){0};
-    return ahead_of(p->w + row * p->row_bytes + at, count, p->row_bytes,
-                    panels_least(units * unit_bytes, p->whole - at),
-                    tiles * units * p->kind.asks);
+    const size_t tiles = pnd_divide_up(p->m, p->kind.tile) *
+                         pnd_divide_up(columns, p->kind.width);
+    return ahead_of_part(p->w + at, p->n, row, most, p->row_bytes,
+                         pnd_min_size(units * unit_bytes, p->whole - at),
+                         tiles * units * p->kind.asks);
 }
 
 ALWAYS_INLINE void panels_run_part(const struct panel_product *p,
@@ -121,13 +114,11 @@ ALWAYS_INLINE void panels_run_part(const struct panel_product *p,
         const uint8_t *w = p->w + (part->column + j) * p->row_bytes + at;
         const size_t left = part->columns - j;
         struct panel_rows rows = {.w = w, .row_bytes = p->row_bytes,
-                                  .count = panels_least(left, width),
+                                  .count = pnd_min_size(left, width),
                                   .bytes = p->whole - at};
-        if (part->is_cold && left > width)
-            rows.next = ahead_of(w + width * p->row_bytes,
-                                 panels_least(left - width, width),
-                                 p->row_bytes, part->units * unit_bytes,
-                                 PANEL_ASKS);
+        if (part->is_cold)
+            rows.next = ahead_of_part(w, left, width, width, p->row_bytes,
+                                      part->units * unit_bytes, PANEL_ASKS);
         p->kind.unpack(&rows, part->units, &p->panels[j / width]);
     }
     p->kind.multiply(p, part, next);
@@ -138,13 +129,11 @@ ALWAYS_INLINE void panels_run_few(const struct panel_product *p)
 {
     const size_t width = p->kind.width, stride = p->stride;
     for (size_t first = 0, after; first < p->n; first = after) {
-        after = panels_least(first + width, p->n);
-        struct ahead next =
-            panels_expect(p, after, panels_least(p->n - after, width), 0,
-                          stride, width);
+        after = pnd_min_size(first + width, p->n);
+        struct ahead next = panels_expect(p, after, width, 0, stride, width);
         for (size_t u = 0; u < stride; u += CHUNK) {
             const struct panel_part part = {
-                first, after - first, u, panels_least(stride - u, CHUNK),
+                first, after - first, u, pnd_min_size(stride - u, CHUNK),
                 false};
             panels_run_part(p, &part, &next);
         }
@@ -157,17 +146,17 @@ ALWAYS_INLINE void panels_run_many(const struct panel_product *p)
     const size_t most = p->kind.width * PANELS, stride = p->stride;
     for (size_t u = 0; u < stride; u += CHUNK) {
         for (size_t first = 0, after; first < p->n; first = after) {
-            after = panels_least(first + most, p->n);
+            after = pnd_min_size(first + most, p->n);
             const struct panel_part part = {
-                first, after - first, u, panels_least(stride - u, CHUNK),
+                first, after - first, u, pnd_min_size(stride - u, CHUNK),
                 u == 0 && first == 0};
             struct ahead next = {0};
             if (after < p->n)
-                next = panels_expect(p, after, panels_least(p->n - after, most),
-                                     u, part.units, part.columns);
+                next = panels_expect(p, after, most, u, part.units,
+                                     part.columns);
             else if (u + CHUNK < stride)
-                next = panels_expect(p, 0, panels_least(p->n, most), u + CHUNK,
-                                     CHUNK, part.columns);
+                next = panels_expect(p, 0, most, u + CHUNK, CHUNK,
+                                     part.columns);
             panels_run_part(p, &part, &next);
         }
     }
@@ -231,11 +220,11 @@ ALWAYS_INLINE void panels_multiply(const panel_tile_fn *tile_of,
                                    const struct panel_part *part,
                                    struct ahead *next)
 {
-    const size_t tiles = (p->m + TILE - 1) / TILE, width = p->kind.width;
+    const size_t tiles = pnd_divide_up(p->m, TILE), width = p->kind.width;
     float *y = p->y + part->column;
     size_t row = 0;
     for (size_t t = 0; t < tiles; t += BLOCK_TILES) {
-        const size_t end = panels_least(t + BLOCK_TILES, tiles);
+        const size_t end = pnd_min_size(t + BLOCK_TILES, tiles);
         size_t r = row;
         for (size_t j = 0; j < part->columns; j += width) {
             r = row;
@@ -243,7 +232,7 @@ ALWAYS_INLINE void panels_multiply(const panel_tile_fn *tile_of,
                 const size_t height = p->m / tiles + (i < p->m % tiles);
                 const struct tile_result to = {
                     y + r * p->ldy + j, p->ldy,
-                    panels_least(part->columns - j, width), part->unit > 0};
+                    pnd_min_size(part->columns - j, width), part->unit > 0};
                 tile_of[height - LEAST_TILE](
                     part->units, &p->panels[j / width],
                     p->a + r * p->stride + part->unit, p->stride, to, next);

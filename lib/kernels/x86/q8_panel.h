@@ -12,6 +12,8 @@
  * products by VNNI: a tile of the result, up to TILE rows by 32, is summed in
  * integers for each scale, then in floats. */
 
+_Static_assert(PANEL_ROWS >= LEAST_TILE, "tiles are that high");
+
 /* One bias for all formats: sums of x are there for it. */
 ALWAYS_INLINE struct panel_form choose_form(struct q8_format f)
 {

@@ -9,8 +9,8 @@
 
 /* Panels of AVX-512 VNNI, which are those of AMX, too. */
 
-/* From so many rows on a panel pays: by its operations, which are half of those
- * of dots. */
+/* From so many rows on a panel pays: by counting operations, which are half of
+ * those of dots; not measured. */
 #define PANEL_ROWS 4
 
 extern const panel_unpack_fn pnd_vnni_unpack[PND_DTYPE_COUNT];

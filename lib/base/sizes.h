@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: the libpandagpt authors
  * SPDX-License-Identifier: Apache-2.0 */
-#ifndef PND_NN_SIZES_H
-#define PND_NN_SIZES_H
+#ifndef PND_BASE_SIZES_H
+#define PND_BASE_SIZES_H
 
 #include <stddef.h>
 
