@@ -11,17 +11,15 @@
 /* Matrix products of floats, in tiles. */
 
 /* VF_LANES columns of a panel, [k][width], from `rows` rows of b, `row_bytes`
- * apart; the rest is zero. Meanwhile `next` is asked for. */
+ * apart; the rest is zero. */
 ALWAYS_INLINE void pack_lanes(load_fn load, size_t size, size_t rows,
                               size_t width, size_t k, const unsigned char *b,
-                              size_t row_bytes, struct ahead next,
-                              float *panel)
+                              size_t row_bytes, float *panel)
 {
     for (size_t i = 0; i < k; i += VF_LANES) {
         size_t depth = k - i < VF_LANES ? k - i : VF_LANES;
         const unsigned char *p = b + i * size;
         vf square[VF_LANES];
-        ahead_ask(&next);
         UNROLL
         for (size_t r = 0; r < VF_LANES; r++, p += row_bytes) {
             square[r] =
@@ -33,19 +31,14 @@ ALWAYS_INLINE void pack_lanes(load_fn load, size_t size, size_t rows,
     }
 }
 
-/* One panel, [k][width], from the first of `rows` rows of b. Meanwhile the same
- * rows of the next panel are asked for. */
+/* One panel, [k][width], from `rows` <= width rows of b. */
 ALWAYS_INLINE void pack_nt(load_fn load, size_t size, size_t rows, size_t width,
                            size_t k, const unsigned char *b, size_t row_bytes,
                            float *panel)
 {
-    for (size_t j = 0; j < width; j += VF_LANES) {
-        const struct ahead next =
-            ahead_of_part(b, rows, width + j, VF_LANES, row_bytes, k * size,
-                          pnd_divide_up(k, VF_LANES));
+    for (size_t j = 0; j < width; j += VF_LANES)
         pack_lanes(load, size, rows > j ? rows - j : 0, width, k,
-                   b + j * row_bytes, row_bytes, next, panel + j);
-    }
+                   b + j * row_bytes, row_bytes, panel + j);
 }
 
 /* One panel, [k][width], from `columns` of b[k, ldb], whose last vector alone
@@ -100,7 +93,7 @@ ALWAYS_INLINE void gemm_run(load_fn load, size_t size, size_t m, size_t n,
                 size_t columns = block - j < width ? block - j : width;
                 size_t at = load ? (n0 + j) * ldb + k0 : k0 * ldb + n0 + j;
                 if (load)
-                    pack_nt(load, size, block - j, width, depth, b + at * size,
+                    pack_nt(load, size, columns, width, depth, b + at * size,
                             ldb * size, panel);
                 else
                     pack_nn(columns, width, depth, (const float *)b + at, ldb,
@@ -149,7 +142,7 @@ static void pack_blocks(const struct blocks *b, size_t row, size_t columns,
                       values + count * depth);
         pack_lanes(vf_load_f32, sizeof *values, count, width, depth,
                    (const unsigned char *)values, depth * sizeof *values,
-                   (struct ahead){0}, panel + j);
+                   panel + j);
     }
 }
 
